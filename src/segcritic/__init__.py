@@ -1,0 +1,1 @@
+"""Instance segmentation that learns from a critic."""

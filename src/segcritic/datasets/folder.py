@@ -1,0 +1,72 @@
+"""A folder of images and their true labels, paired by name: how every data set here is kept on disk."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcritic.errors import UserError
+from segcritic.images import Image, pair_by_stem, read_image, read_labels
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and its true labels, (H, W) int32 of the image's shape, 0 = background."""
+
+    image: Image
+    labels: NDArray[np.int32]
+
+
+class Folder:
+    """The pairs of path/images and path/labels of equal stem ('a.tif' with 'a.png'), read when asked for.
+
+    Parameters
+    ----------
+    path : folder that holds the two
+    channel : which channel of the images to read, as in `images.read_image`
+    images, labels : names of the two sub-folders
+
+    Raises
+    ------
+    UserError
+        When a folder is missing or empty, a file has no partner, or two share a stem. Reading a pair raises it when a
+        file is unreadable, or image and labels differ in shape.
+
+    Examples
+    --------
+    >>> for sample in Folder("data/nuclei"):  # doctest: +SKIP
+    ...     print(sample.image.stem, sample.labels.max())
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        channel: int | str | None = None,
+        images: str = "images",
+        labels: str = "labels",
+    ) -> None:
+        self.path = Path(path)
+        self.channel = channel
+        for name in (images, labels):
+            if not (self.path / name).is_dir():
+                raise UserError(f"{self.path} has no sub-folder '{name}'; it needs '{images}' and '{labels}'")
+        self.pairs = pair_by_stem(self.path / images, self.path / labels)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        image_path, labels_path = self.pairs[index]
+        image, labels = read_image(image_path, self.channel), read_labels(labels_path)
+        if image.pixels.shape != labels.shape:
+            raise UserError(
+                f"{labels_path} has the shape {labels.shape} but its image {image_path} {image.pixels.shape}; "
+                "they must be equal"
+            )
+        return Sample(image, labels)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))

@@ -1,0 +1,156 @@
+"""Edge costs -> partition of the superpixels, and back to label images.
+
+A partition is an int32 array (N,) or (K, N): the object of each superpixel, 0..M-1 in order of first appearance.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from segcritic.errors import UserError
+from segcritic.graph import SuperpixelGraph
+
+
+@dataclass
+class _Objective:
+    """What bioimage-cpp's solvers read and write. Its own MulticutObjective copies the graph: as slow as solving."""
+
+    graph: Any
+    edge_costs: NDArray[np.float64]
+    labels: NDArray[np.uint64]
+
+
+def multicut(
+    graph: SuperpixelGraph, costs: NDArray[np.floating], solver: Literal["greedy", "kernighan-lin"] = "greedy"
+) -> NDArray[np.int32]:
+    """Solve the multicut problem approximately, for one or K sets of edge costs.
+
+    Parameters
+    ----------
+    graph : SuperpixelGraph
+    costs : (E,) or (K, E) float array
+        Positive costs attract (merge), negative ones repel (cut).
+    solver : 'greedy' or 'kernighan-lin'
+        Greedy additive edge contraction, or Kernighan-Lin started from it: slightly better and several times slower.
+
+    Returns
+    -------
+    (N,) or (K, N) int32 array
+        Object of each superpixel, 0..M-1 in order of first appearance.
+
+    Raises
+    ------
+    UserError
+        If `costs` has the wrong shape or is not finite, or the solver is unknown.
+    """
+    from bioimage_cpp.graph import multicut as solvers
+
+    if solver not in ("greedy", "kernighan-lin"):
+        raise UserError(f"solver: '{solver}' is unknown; choose 'greedy' or 'kernighan-lin'.")
+    costs = np.ascontiguousarray(costs, np.float64)
+    if costs.ndim not in (1, 2) or costs.shape[-1] != graph.n_edges:
+        raise UserError(f"costs: shape {costs.shape} does not fit; give (E,) or (K, E) with E = {graph.n_edges} edges.")
+    if not np.isfinite(costs).all():
+        raise UserError("costs: there are NaN or infinite values; give finite edge costs.")
+    optimizer = solvers.GreedyAdditiveMulticut() if solver == "greedy" else solvers.KernighanLinMulticut()
+    rows = np.atleast_2d(costs)
+    labels = np.empty((len(rows), graph.n_nodes), np.int32)
+    singletons = np.arange(graph.n_nodes, dtype=np.uint64)
+    for k, row in enumerate(rows):
+        labels[k] = optimizer.optimize(_Objective(graph.undirected, row, singletons))  # pyright: ignore[reportArgumentType]
+    dense_labels(labels)
+    return labels.reshape((*costs.shape[:-1], graph.n_nodes))
+
+
+def connected_components(graph: SuperpixelGraph, merged: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Join all superpixels that are connected through merged edges.
+
+    Parameters
+    ----------
+    graph : SuperpixelGraph
+    merged : (E,) bool array
+
+    Returns
+    -------
+    (N,) int32 array
+        Object of each superpixel, 0..M-1 in order of first appearance.
+    """
+    from bioimage_cpp.graph import connected_components as components
+
+    labels = components(graph.undirected, edge_mask=np.ascontiguousarray(merged, np.bool_)).astype(np.int32)[None]
+    dense_labels(labels)
+    return labels[0]
+
+
+def partition_of_labels(graph: SuperpixelGraph, labels: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Project a label image on the superpixels: each takes the label of most of its pixels.
+
+    Parameters
+    ----------
+    graph : SuperpixelGraph
+    labels : (H, W) integer array
+        Any values; the background is a label like others. Ties go to the smallest label.
+
+    Returns
+    -------
+    (N,) int32 array
+        Object of each superpixel, 0..M-1 in order of first appearance. Superpixels of one label are one object, even
+        where they are not connected.
+
+    Raises
+    ------
+    UserError
+        If the shape differs from the superpixels' shape.
+    """
+    from scipy.sparse import coo_array
+
+    labels = np.asarray(labels)
+    if labels.shape != graph.shape:
+        raise UserError(f"labels: shape {labels.shape} differs from the superpixels' shape {graph.shape}.")
+    values, index = np.unique(labels, return_inverse=True)
+    shape = (graph.n_nodes, len(values))
+    pixels = np.ones(labels.size, np.int64)
+    votes = coo_array((pixels, (graph.superpixels.ravel(), index.ravel())), shape).tocsr()
+    winners = np.unique(votes.argmax(axis=1), return_inverse=True)[1]
+    partition = winners.astype(np.int32).reshape(1, -1)
+    dense_labels(partition)
+    return partition[0]
+
+
+def to_labels(graph: SuperpixelGraph, node_labels: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Paint a partition on the pixels.
+
+    Parameters
+    ----------
+    graph : SuperpixelGraph
+    node_labels : (N,) integer array
+
+    Returns
+    -------
+    (H, W) int32 array
+        ``node_labels`` of each pixel's superpixel.
+    """
+    return np.asarray(node_labels, np.int32)[graph.superpixels]
+
+
+@njit(cache=True, nogil=True)
+def dense_labels(labels):
+    """Renumber each row of `labels` (K, N) int32 in place to 0..M-1 in order of first appearance.
+
+    Labels must be in 0..N-1. Returns (K,) int64: the number of objects of each row.
+    """
+    n_samples, n_nodes = labels.shape
+    counts = np.zeros(n_samples, np.int64)
+    renumbered = np.empty(n_nodes, np.int32)
+    for k in range(n_samples):
+        renumbered[:] = -1
+        for node in range(n_nodes):
+            label = labels[k, node]
+            if renumbered[label] < 0:
+                renumbered[label] = counts[k]
+                counts[k] += 1
+            labels[k, node] = renumbered[label]
+    return counts

@@ -1,0 +1,30 @@
+"""What an object should look like: rules in a YAML file, and the scores that they give."""
+
+from segcritic.rules.builtin import BUILTIN, init, load_builtin
+from segcritic.rules.judge import Context, Judgement, judge, needed_descriptors, rough_descriptors
+from segcritic.rules.measure import measure_rules
+from segcritic.rules.rule import BackgroundRule, CountRule, NumericRule, PolarityRule, SuperpixelRule
+from segcritic.rules.schema import Rules
+from segcritic.rules.score import count_score, object_scores, rule_scores, shape
+
+__all__ = [
+    "BUILTIN",
+    "BackgroundRule",
+    "Context",
+    "CountRule",
+    "Judgement",
+    "NumericRule",
+    "PolarityRule",
+    "Rules",
+    "SuperpixelRule",
+    "count_score",
+    "init",
+    "judge",
+    "load_builtin",
+    "measure_rules",
+    "needed_descriptors",
+    "object_scores",
+    "rough_descriptors",
+    "rule_scores",
+    "shape",
+]

@@ -1,0 +1,216 @@
+"""The whole rules file: a pydantic model of the flat YAML, read and written with errors that name the line."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import yaml
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from segcritic.errors import UserError
+from segcritic.files import atomic_text
+from segcritic.rules.parse import KeyPath, explain, nearest, parse_yaml
+from segcritic.rules.rule import (
+    KINDS,
+    SYNONYMS,
+    BackgroundRule,
+    CountRule,
+    Model,
+    Number,
+    NumericRule,
+    PolarityRule,
+    Positive,
+    SuperpixelRule,
+    mistake,
+)
+
+VERSION = 1
+"""Version of the rules format that this segcritic reads and writes."""
+
+
+def _intensity_form(value: Any) -> str:
+    keys = value if isinstance(value, dict) else ()
+    polarity = isinstance(value, PolarityRule) or {"brighter_than", "darker_than", "by"} & set(keys)
+    return "polarity" if polarity else "numeric"
+
+
+class Rules(Model):
+    """What the objects of a kind of image look like: the content of a rules file.
+
+    In the YAML, the rules of `descriptors` are top-level keys (``area: {expect: 650}``) beside the other fields.
+
+    Attributes
+    ----------
+    pixel_size
+        Micrometres per pixel; needed by rules whose unit is um or um2.
+    superpixels
+        How the image is cut into superpixels: the method's name, or a mapping with `method` and its settings.
+    border
+        Objects cut by the image border: 'ignore' (not judged by size and shape), 'drop' (the same, and left out of the
+        result) or 'keep' (judged like others).
+    descriptors
+        Descriptor -> rule.
+    intensity
+        ``{brighter_than: background}``, ``{darker_than: background}``, or a numeric rule on the mean intensity.
+    count
+        Number of objects per image.
+    shaping
+        theta of eq. 11; 0 = none.
+    distance
+        How the rules are combined, see `segcritic.rules.object_scores`.
+    keep_above
+        Objects with a lower score are left out of the result.
+    python
+        Functions of the user's own, 'module:function', see `segcritic.rules.own_code`.
+    """
+
+    version: int = VERSION
+    name: Annotated[str, Field(coerce_numbers_to_str=True)] = ""
+    description: Annotated[str, Field(coerce_numbers_to_str=True)] = ""
+    pixel_size: Positive | None = None  # micrometres per pixel
+    superpixels: SuperpixelRule | None = None
+    border: Literal["ignore", "drop", "keep"] = "ignore"
+    descriptors: dict[str, NumericRule] = Field(default_factory=dict)
+    intensity: (
+        Annotated[
+            Annotated[PolarityRule, Tag("polarity")] | Annotated[NumericRule, Tag("numeric")],
+            Discriminator(_intensity_form),
+        ]
+        | None
+    ) = None
+    count: CountRule | None = None
+    background: BackgroundRule | None = None
+    shaping: Number = 0.0  # theta of eq. 11
+    distance: Literal["joint", "cosine", "product"] = "joint"
+    keep_above: Number = 0.3
+    python: tuple[str, ...] = ()
+
+    SPECIAL: ClassVar[tuple[str, ...]] = (
+        *("version", "name", "description", "pixel_size", "superpixels", "border", "intensity", "count"),
+        *("background", "shaping", "distance", "keep_above", "python"),
+    )
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _known_version(cls, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise mistake(f"should be {VERSION}, not {value!r}")
+        if value > VERSION:
+            raise mistake(f"is {value}, but this segcritic reads rules up to version {VERSION}: update segcritic")
+        return value
+
+    @field_validator("superpixels", mode="before")
+    @classmethod
+    def _method_alone(cls, value: Any) -> Any:
+        return {"method": value} if isinstance(value, str) else value
+
+    @field_validator("shaping", "keep_above")
+    @classmethod
+    def _in_range(cls, value: float, info: Any) -> float:
+        low, high = (0, 100) if info.field_name == "shaping" else (0, 1)
+        if not low <= value <= high:
+            raise mistake(f"should lie between {low} and {high}, not {value:g}")
+        return value
+
+    @field_validator("python", mode="before")
+    @classmethod
+    def _module_and_function(cls, value: Any) -> tuple[str, ...]:
+        names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else (value,)
+        for name in names:
+            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+                raise mistake(f"should be written module:function, not {name!r}")
+        return names
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name, rule in self.descriptors.items():
+            if name not in KINDS:
+                raise mistake(f"is no descriptor{nearest(name, KINDS, SYNONYMS)}", name)
+            rule.check_kind(name, KINDS[name], self.pixel_size)
+        if isinstance(self.intensity, NumericRule):
+            self.intensity.check_kind("intensity", "intensity", None)
+        if not (self.descriptors or self.intensity or self.python):
+            raise mistake("holds no rule that judges objects: add one, for example  area: {expect: 650}")
+        return self
+
+    @property
+    def polarity(self) -> int:
+        """1: objects are brighter than the background; -1: darker; 0: the rules do not say."""
+        rule = self.intensity
+        return 0 if not isinstance(rule, PolarityRule) else 1 if rule.brighter_than else -1
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a rules file; any mistake in it is a UserError with file, line and key."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise UserError(f"there is no rules file {path}") from None
+        except OSError as error:
+            raise UserError(f"cannot read the rules file {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-8 text: save it as UTF-8 in your editor") from error
+        return cls.loads(text, str(path))
+
+    @classmethod
+    def loads(cls, text: str, source: str = "rules") -> Self:
+        """Read rules from YAML text; `source` names its origin in error messages. Raises UserError as `load`."""
+        document = parse_yaml(text, source)
+        fields: dict[str, Any] = {"descriptors": {}}
+        # A newer version may hold keys that this one does not know: its number is the mistake to name.
+        newer = document.data.get("version")
+        try:
+            if newer is not None:
+                cls._known_version(newer)
+            for key, value in document.data.items():
+                if key in cls.SPECIAL:
+                    fields[key] = value
+                elif key in KINDS:
+                    fields["descriptors"][key] = value
+                else:
+                    raise document.error((key,), f"unknown rule '{key}'{_nearest_rule(key)}")
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise explain(error, document, _keys_of) from error
+        except PydanticCustomError as error:
+            raise document.error(("version",), f"'version' {error.message()}") from error
+
+    def to_yaml(self) -> str:
+        """Return the rules as YAML, only what differs from the defaults; `loads` gives equal rules back."""
+        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"descriptors", "version"})
+        rules = {name: rule.model_dump(exclude_defaults=True) for name, rule in self.descriptors.items()}
+        if len(self.python) == 1:
+            fields["python"] = self.python[0]
+        head = {key: fields.pop(key) for key in self.SPECIAL[:6] if key in fields}
+        whole = {"version": self.version} | head | rules | fields
+        return yaml.safe_dump(_short(whole), default_flow_style=None, sort_keys=False, width=110, allow_unicode=True)
+
+    def dump(self, path: str | os.PathLike[str]) -> None:
+        """Write the rules to a file, at once or not at all. Raises UserError when it cannot be written."""
+        with atomic_text(path) as file:
+            file.write(self.to_yaml())
+
+
+def _short(value: Any) -> Any:
+    """Write 650 for 650.0."""
+    if isinstance(value, dict):
+        return {key: _short(item) for key, item in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _nearest_rule(key: str) -> str:
+    return nearest(key, (*KINDS, *Rules.SPECIAL), SYNONYMS)
+
+
+def _keys_of(path: KeyPath) -> tuple[str, ...]:
+    """The valid keys of the mapping at `path` of a rules file."""
+    models: dict[Any, tuple[type[BaseModel], ...]] = {
+        "count": (CountRule,),
+        "background": (BackgroundRule,),
+        "superpixels": (SuperpixelRule,),
+        "intensity": (PolarityRule, NumericRule),
+    }
+    return tuple(dict.fromkeys(key for model in models.get(path[0], (NumericRule,)) for key in model.model_fields))
