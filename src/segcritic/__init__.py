@@ -1,1 +1,42 @@
-"""Instance segmentation that learns from a critic."""
+"""Instance segmentation that learns from a critic.
+
+    model = segcritic.train("images/", rules="rules.yaml")
+    labels = model.segment("images/a.tif")
+    scores = segcritic.evaluate(labels, truth)
+    model = segcritic.load("model/")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segcritic.api import evaluate, load, load_rules, measure_rules, train
+    from segcritic.errors import UserError
+    from segcritic.models import Model
+    from segcritic.rules import Rules
+
+__version__: str
+
+__all__ = ["Model", "Rules", "UserError", "evaluate", "load", "load_rules", "measure_rules", "train"]
+
+_HOME = {
+    **dict.fromkeys(("evaluate", "load", "load_rules", "measure_rules", "train"), "segcritic.api"),
+    **{"Model": "segcritic.models", "Rules": "segcritic.rules", "UserError": "segcritic.errors"},
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the public names when they are first asked for, so that `import segcritic` is quick."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("segcritic")
+    if name not in _HOME:
+        raise AttributeError(f"module 'segcritic' has no attribute '{name}'")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -176,3 +176,40 @@ def union_hull_areas(node_object, n_objects, lower, upper):
                     doubled[o] += stack_x[p] * stack_y[p + 1] - stack_x[p + 1] * stack_y[p]
             first = last + 1
     return doubled / 2.0
+
+
+@njit(cache=True, nogil=True)
+def pair_hull_areas(points, start, pairs):
+    """Area of the convex hull of the two superpixels of each pair.
+
+    Parameters
+    ----------
+    points, start : as returned by `node_hulls`
+    pairs : (E, 2) int32 array
+
+    Returns
+    -------
+    (E,) float64 array
+    """
+    areas = np.empty(len(pairs))
+    for p in range(len(pairs)):
+        i, j = pairs[p, 0], pairs[p, 1]
+        n_i = start[i + 1] - start[i]
+        n = n_i + start[j + 1] - start[j]
+        key = np.empty(n)
+        for v in range(n):
+            vertex = start[i] + v if v < n_i else start[j] + v - n_i
+            key[v] = points[vertex, 0] * 1e6 + points[vertex, 1]  # sorts by x, then y: images are below 1e6 pixels
+        order = np.argsort(key)
+        chain = np.empty((n + 1, 2))
+        doubled = 0.0
+        for direction in range(2):
+            end = 0
+            for v in range(n):
+                at = order[v] if direction == 0 else order[n - 1 - v]
+                vertex = start[i] + at if at < n_i else start[j] + at - n_i
+                end = _push_convex(chain, 0, end, points[vertex, 0], points[vertex, 1])
+            for v in range(end - 1):
+                doubled += chain[v, 0] * chain[v + 1, 1] - chain[v + 1, 0] * chain[v, 1]
+        areas[p] = doubled / 2
+    return areas

@@ -217,12 +217,14 @@ class CountRule(_Range):
 
 
 class BackgroundRule(Model):
-    """Which superpixels are background: intensity `level` ('auto' or a number), blurred by `softness`."""
+    """Which superpixels are background, when the rules say that objects are brighter or darker than it.
 
-    level: Annotated[
-        float | Literal["auto"], BeforeValidator(lambda value: value if value == "auto" else _number(value))
-    ] = "auto"
-    softness: Positive = 0.1
+    `level` is the share of the way from the local background (0) to the peak of the nearest object (1) at which a
+    superpixel is as likely background as object, `softness` how fast the likelihood changes around it.
+    """
+
+    level: Positive = 0.3
+    softness: Positive = 0.06
 
 
 class SuperpixelRule(BaseModel):

@@ -294,6 +294,12 @@ class NetworkSettings:
         Channels that the U-Net learns per pixel and that are averaged over each superpixel; 0 for no U-Net.
     unet_widths : tuple of int
         Channels of the U-Net at each level, the finest first.
+    freeze_unet : bool
+        Keep the U-Net as it is, rather than train it end to end with actor and critic.
+    hand_made : bool
+        Give the networks the hand-made features of superpixels; without them a U-Net is needed.
+    warm_start : float
+        Weight of the edge's standardised contrast in the policy's mean before anything is learned; 0 for none.
     """
 
     width: int = 64
@@ -308,12 +314,22 @@ class NetworkSettings:
     initial_std: float = 1.0
     pixel_features: int = 0
     unet_widths: tuple[int, ...] = (32, 64, 128, 256)
+    freeze_unet: bool = False
+    hand_made: bool = True
+    warm_start: float = 1.0
 
     @classmethod
     def paper(cls) -> "NetworkSettings":
         """Return the sizes of App. A.9: for a GPU."""
         return cls(
-            depth=2, hidden_layers=3, hidden_width=2028, head_hidden_layers=2, pooling="concatenate", pixel_features=16
+            depth=2,
+            hidden_layers=3,
+            hidden_width=2028,
+            head_hidden_layers=2,
+            pooling="concatenate",
+            pixel_features=16,
+            hand_made=False,
+            warm_start=0.0,
         )
 
     def actor(self, node_features: int, edge_features: int) -> Actor:

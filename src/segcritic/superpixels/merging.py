@@ -21,11 +21,12 @@ def _root(parent, i):
 
 
 @njit(cache=True)
-def _cost(size, mean, cut, a, b):
+def _cost(size, mean, cut, a, b, min_size):
     difference = mean[a] - mean[b]
     cost = size[a] * size[b] / (size[a] + size[b]) * difference * difference
     if cut[a] > 0 and cut[b] > 0 and cut[a] != cut[b]:
-        cost = _ACROSS_FACTOR * cost + _ACROSS_PENALTY
+        if size[a] >= min_size and size[b] >= min_size:
+            cost = _ACROSS_FACTOR * cost + _ACROSS_PENALTY
     return cost
 
 
@@ -33,75 +34,42 @@ def _cost(size, mean, cut, a, b):
 def _merge(edges, size, mean, cut, n_target, min_size):
     """Merge in order of cost until `n_target` pieces are left and none is smaller than `min_size`.
 
-    The neighbours of a piece are a linked list of half-edges (edge e is half-edges 2e and 2e+1, pointing to its two
-    ends); joining two pieces joins their lists, and half-edges that became loops or duplicates are dropped when met.
+    A merge changes the costs of all edges around the new piece. They are looked at only when their old cost comes up:
+    an edge that has become dearer goes back into the queue. (Ward's costs hardly ever fall when pieces grow.)
     """
     n = len(size)
-    n_edges = len(edges)
     parent = np.arange(n)
-    version = np.zeros(n, np.int64)
-    head = np.full(n, -1, np.int64)
-    tail = np.full(n, -1, np.int64)
-    following = np.full(2 * n_edges, -1, np.int64)
-    seen = np.full(n, -1, np.int64)
-    heap = [(0.0, 0, 0, 0, 0)]
+    heap = [(0.0, 0, 0)]
     heap.pop()
-    for e in range(n_edges):
-        for side in range(2):
-            node = edges[e, 1 - side]
-            half = 2 * e + side
-            following[half] = head[node]
-            if head[node] < 0:
-                tail[node] = half
-            head[node] = half
-        a, b = edges[e, 0], edges[e, 1]
-        heap.append((_cost(size, mean, cut, a, b), a, b, 0, 0))
+    for e in range(len(edges)):
+        a, b = np.int64(edges[e, 0]), np.int64(edges[e, 1])
+        heap.append((_cost(size, mean, cut, a, b, min_size), a, b))
     heapq.heapify(heap)
     n_left = n
     n_small = 0
     for i in range(n):
         n_small += size[i] < min_size
     while len(heap) > 0 and (n_left > n_target or n_small > 0):
-        _, a, b, version_a, version_b = heapq.heappop(heap)
-        if parent[a] != a or parent[b] != b or version[a] != version_a or version[b] != version_b:
+        cost, a, b = heapq.heappop(heap)
+        a, b = _root(parent, a), _root(parent, b)
+        if a == b:
             continue
-        if n_left <= n_target and size[a] >= min_size and size[b] >= min_size:
+        now = _cost(size, mean, cut, a, b, min_size)
+        if now > cost * 1.001 + 1e-12:
+            heapq.heappush(heap, (now, a, b))
+            continue
+        small = (size[a] < min_size) + (size[b] < min_size)
+        if n_left <= n_target and small == 0:
             continue
         if size[a] < size[b]:
             a, b = b, a
-        n_small -= (size[a] < min_size) + (size[b] < min_size)
         mean[a] = (mean[a] * size[a] + mean[b] * size[b]) / (size[a] + size[b])
         size[a] += size[b]
         if cut[a] == 0:
             cut[a] = cut[b]
-        n_small += size[a] < min_size
+        n_small += (size[a] < min_size) - small
         parent[b] = a
-        version[a] += 1
         n_left -= 1
-        if head[b] >= 0:
-            if head[a] < 0:
-                head[a] = head[b]
-            else:
-                following[tail[a]] = head[b]
-            tail[a] = tail[b]
-        previous = -1
-        half = head[a]
-        mark = n_left
-        while half >= 0:
-            other = _root(parent, edges[half // 2, half % 2])
-            after = following[half]
-            if other == a or seen[other] == mark:
-                if previous < 0:
-                    head[a] = after
-                else:
-                    following[previous] = after
-                if after < 0:
-                    tail[a] = previous
-            else:
-                seen[other] = mark
-                previous = half
-                heapq.heappush(heap, (_cost(size, mean, cut, a, other), a, other, version[a], version[other]))
-            half = after
     for i in range(n):
         parent[i] = _root(parent, i)
     return parent

@@ -114,7 +114,11 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
 
 
 def shells(
-    image: NDArray[np.float32], pieces: float = 12, min_size: int = 6, radius: float | None = None
+    image: NDArray[np.float32],
+    pieces: float = 12,
+    min_size: int = 6,
+    radius: float | None = None,
+    found: Relief | None = None,
 ) -> NDArray[np.int32]:
     """Superpixels as merged shells of relative intensity.
 
@@ -128,12 +132,14 @@ def shells(
         Pixels; the smallest superpixel.
     radius : float, optional
         Pixels; typical radius of an object, estimated from the image when not given.
+    found : Relief, optional
+        The image's relief, if it is known already.
 
     Returns
     -------
     (H, W) int32, values 0..N-1, each superpixel 4-connected.
     """
-    found = relief(image, radius)
+    found = found or relief(image, radius)
     lowest, highest = _RELIEF_RANGE
     height = np.clip(found.height, lowest, highest)
     level = np.minimum((height - lowest) / (highest - lowest) * _N_SHELLS, _N_SHELLS - 1).astype(np.int32)

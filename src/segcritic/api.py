@@ -1,0 +1,227 @@
+"""The Python API: train a model, load one, evaluate labels. `Model.segment` applies it."""
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcritic import metrics
+from segcritic.errors import UserError
+from segcritic.images import normalise, read_labels
+from segcritic.inputs import Images, InputWarning, Ready, find_sources
+from segcritic.models import InputNeeds, Model, choose_superpixels, load
+from segcritic.rules import BUILTIN, Rules, load_builtin
+from segcritic.rules import measure_rules as measure_rules_of_arrays
+
+if TYPE_CHECKING:
+    from segcritic.stateless.train import Progress
+
+__all__ = ["Preset", "evaluate", "load", "load_rules", "measure_rules", "train"]
+
+Preset = Literal["default", "paper"]
+
+
+def load_rules(rules: str | os.PathLike[str] | Rules) -> Rules:
+    """Return rules given as such, as a file, or by the name of a built-in file (a file of that name comes first).
+
+    Raises
+    ------
+    UserError
+        When there is neither such a file nor such built-in rules, or the file has a mistake; it names the line.
+    """
+    if isinstance(rules, Rules):
+        return rules
+    if not Path(rules).exists() and str(rules) in BUILTIN:
+        return load_builtin(str(rules))
+    if not Path(rules).exists():
+        raise UserError(f"there is no rules file {rules}, and no built-in rules of that name ({', '.join(BUILTIN)})")
+    if Path(rules).is_dir():
+        raise UserError(f"{rules} is a folder; give a rules file")
+    return Rules.load(rules)
+
+
+def train(
+    images: Images,
+    rules: str | os.PathLike[str] | Rules,
+    *,
+    boundaries: Images | None = None,
+    superpixels: Images | None = None,
+    channel: int | str | None = None,
+    preset: Preset = "default",
+    steps: int | None = None,
+    seed: int = 0,
+    minutes: float | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    on_image: Callable[[int, int], None] | None = None,
+    on_progress: "Callable[[Progress], None] | None" = None,
+) -> Model:
+    """Train a model from images and rules, without annotations.
+
+    Parameters
+    ----------
+    images : a file, a folder, an (H, W) array of stored values, or a list of files and arrays
+    rules : what the objects look like: a rules file, the name of a built-in one, or a `Rules`
+    boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied
+    superpixels : the user's own superpixels likewise; or a method (shells, watershed, mutex) instead of the rules' one
+    channel : of the image files, as in `images.read_image`
+    preset : 'default' trains in minutes on two cores; 'paper' takes the sizes of Hilt et al. 2023, for a GPU
+    steps : updates, instead of the preset's number
+    seed : the same seed, images and rules give the same model
+    minutes : stop training after so much time
+    checkpoint : a folder in which to keep the state of training; the same call goes on from there
+    on_image : called before an image is made ready, with its number from 0 and the number of images
+    on_progress : called after every step
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    UserError
+        When a file cannot be used (it names it), the rules have a mistake, or no image shows anything.
+    """
+    from segcritic.stateless.scene import make_scene
+    from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.train import train as train_on_scenes
+
+    if preset not in ("default", "paper"):
+        raise UserError(f"there is no preset '{preset}'; choose default or paper")
+    if seed < 0:
+        raise UserError(f"the seed is {seed}; give 0 or a whole number above it")
+    if steps is not None and steps < 1:
+        raise UserError(f"the number of steps is {steps}; give at least 1")
+    if minutes is not None and not minutes > 0:
+        raise UserError(f"minutes is {minutes:g}; give a number above 0")
+    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels)
+    settings = TrainSettings.paper() if preset == "paper" else TrainSettings()
+    settings = settings if steps is None else replace(settings, steps=steps)
+    sources = find_sources(images, boundaries, pieces, channel)
+
+    scenes, left_out = [], []
+    for number, source in enumerate(sources):
+        if on_image is not None:
+            on_image(number, len(sources))
+        ready = source.read()
+        if ready.is_constant:
+            left_out.append(ready.name)
+            continue
+        scenes.append(make_scene(ready.pixels, given_rules, ready.boundaries, ready.superpixels))
+    if not scenes:
+        raise UserError(f"nothing can be seen in {sources[0].name}: all its pixels are equal; give other images")
+    if left_out:
+        message = f"left out of training, all pixels being equal: {', '.join(left_out)}"
+        warnings.warn(message, InputWarning, stacklevel=2)
+    actor = train_on_scenes(
+        scenes,
+        given_rules,
+        settings,
+        seed=seed,
+        minutes=minutes,
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        on_progress=on_progress,
+        allow_python=True,  # the rules are the user's own
+    )
+    needs = InputNeeds(boundaries is not None, pieces is not None, channel)
+    card = write_card(given_rules, len(scenes), actor.curve, seed, preset)
+    return Model("stateless", given_rules, actor, card, needs, allow_python=True)
+
+
+def write_card(rules: Rules, n_images: int, curve: Sequence[dict[str, Any]], seed: int, preset: str) -> str:
+    """Return the card of a new model, Markdown: what it looks for and how it was trained."""
+    from segcritic import __version__
+
+    last = curve[-1] if curve else {}
+    name = rules.name or "a model"
+    lines = [
+        f"# {name}",
+        "",
+        f"Segments {rules.name or 'objects'}; learned from rules alone on {n_images} image{'s' * (n_images > 1)},"
+        " without annotations.",
+        "",
+        "| | |",
+        "|---|---|",
+        "| method | stateless actor-critic (after Hilt et al. 2023) |",
+        f"| segcritic | {__version__}, preset {preset}, seed {seed} |",
+    ]
+    if last:
+        lines += [
+            f"| training | {last['step']} steps in {last['seconds']:.0f} s |",
+            f"| reward at the end | {last['reward']:.3f} (1 = every superpixel fits the rules) |",
+            f"| objects per image | {last['objects_per_image']:.1f} |",
+        ]
+    lines += ["", f"Rules: {rules.description or 'see rules.yaml.'}", ""]
+    return "\n".join(lines)
+
+
+def evaluate(
+    labels: str | os.PathLike[str] | NDArray[Any] | Sequence[NDArray[Any]],
+    truth: str | os.PathLike[str] | NDArray[Any] | Sequence[NDArray[Any]],
+    ignore_background: bool = False,
+) -> metrics.Scores:
+    """Compare segmentations with the truth: two files, two folders (paired by stem), two arrays or two lists of them.
+
+    Parameters
+    ----------
+    labels, truth : 0 = background
+    ignore_background : leave the pixels that are 0 in the truth out of VI, VI_split and VI_merge
+
+    Returns
+    -------
+    Scores
+        ``scores["mAP"]``: the mean over the images; all of them by ``scores.as_dict()``.
+
+    Raises
+    ------
+    UserError
+        When a file is missing or no label image, has no partner, or a pair differs in shape.
+    """
+    if isinstance(labels, str | os.PathLike) and isinstance(truth, str | os.PathLike):
+        return metrics.evaluate_folders(labels, truth, ignore_background)
+    if isinstance(labels, str | os.PathLike) or isinstance(truth, str | os.PathLike):
+        raise UserError("labels and truth must both be paths, or both be arrays")
+    return metrics.evaluate(labels, truth, ignore_background=ignore_background)
+
+
+def measure_rules(images: Images, labels: Images, *, channel: int | str | None = None, name: str = "") -> Rules:
+    """Derive rules from a few labelled objects; see `segcritic.rules.measure_rules`.
+
+    Parameters
+    ----------
+    images, labels : files, folders or arrays; of folders, the images that have labels are taken, paired by stem
+    channel : of the image files, as in `images.read_image`
+    name : name of the rules
+
+    Raises
+    ------
+    UserError
+        When a file cannot be used, labels have no image, shapes differ, or no whole object is labelled.
+    """
+    pairs = [(ready, _labels(other)) for ready, other in _labelled(images, labels, channel)]
+    for ready, array in pairs:
+        if ready.pixels.shape != array.shape:
+            raise UserError(f"{ready.name}: the labels have the shape {array.shape}, the image {ready.pixels.shape}")
+    arrays = [array for _, array in pairs]
+    return measure_rules_of_arrays([normalise(ready.pixels) for ready, _ in pairs], arrays, name)
+
+
+def _labelled(
+    images: Images, labels: Images, channel: int | str | None
+) -> list[tuple[Ready, Path | NDArray[Any]]]:
+    sources, others = find_sources(images, channel=channel), find_sources(labels)
+    if len(sources) == len(others) and (len(sources) == 1 or not isinstance(others[0].image, Path)):
+        return [(source.read(), other.image) for source, other in zip(sources, others, strict=True)]
+    by_name = {source.name: source for source in sources}
+    for other in others:
+        if other.name not in by_name:
+            raise UserError(f"{images} has no image for the labels {other.image}; the stems must be equal")
+    return [(by_name[other.name].read(), other.image) for other in others]
+
+
+def _labels(source: Path | NDArray[Any]) -> NDArray[np.int32]:
+    return read_labels(source) if isinstance(source, Path) else np.asarray(source)

@@ -1,0 +1,24 @@
+"""Options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+Boundaries = Annotated[
+    Path | None,
+    Parameter(help="Folder (or file) of boundary probability maps, one for each image, of the image's stem."),
+]
+Superpixels = Annotated[
+    str | None,
+    Parameter(help="shells, watershed or mutex instead of what the rules say; or a folder of label images by stem."),
+]
+Channel = Annotated[
+    str | None,
+    Parameter(
+        help="Which channel of the images: its number (from 0), its name in the file, or red, green, blue, gray, hue,"
+        " saturation, value."
+    ),
+]
+Flag = Parameter(negative="")
+"""Of a switch that is off unless given: there is no --no-... form."""

@@ -1,0 +1,131 @@
+"""`segcritic segment`: a model and images -> label images and measurements."""
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
+
+if TYPE_CHECKING:
+    from segcritic.inputs import Source
+
+MEASUREMENTS = "measurements.csv"
+OVERLAYS = "overlays"
+
+
+def segment(
+    images: Path,
+    /,
+    *,
+    model: str,
+    out: Path,
+    boundaries: Boundaries = None,
+    superpixels: Superpixels = None,
+    channel: Channel = None,
+    overlay: Annotated[bool, Flag] = False,
+    overwrite: Annotated[bool, Flag] = False,
+    allow_python: Annotated[bool, Flag] = False,
+) -> int:
+    """Label every object in one image or many. A broken file is told at the end, with exit code 2; the others are done.
+
+    Parameters
+    ----------
+    images
+        Image, or folder of images.
+    model
+        A model's folder, or the name of one that comes with segcritic.
+    out
+        Folder for the label images (16-bit TIFF, of the image's stem) and measurements.csv, with each object's score by
+        every rule. For a single image also a file name ending in .tif; the measurements then go beside it, as .csv.
+    overlay
+        Also draw the objects over each image, as PNG in the sub-folder 'overlays'.
+    overwrite
+        Replace label images that are there.
+    allow_python
+        Let rules of the model run the Python code that they name. Only for models that you trust.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from segcritic import models
+    from segcritic.errors import UserError
+    from segcritic.export import write_measurements
+    from segcritic.images import write_labels
+
+    loaded, sources = models.load(model, allow_python).prepare(images, boundaries, superpixels, channel)
+    targets, table_path = _targets(sources, out, images, overlay, overwrite)
+    failed: list[str] = []
+    rows: dict[str, list[Any]] = defaultdict(list)
+    n_objects = 0
+    console = Console()
+    progress = track(sources, "Segmenting", console=console, disable=not console.is_terminal, transient=True)
+    try:
+        for source in progress:
+            try:
+                ready = source.read()
+                result = loaded.apply(ready)
+            except UserError as error:
+                failed.append(str(error))
+                continue
+            write_labels(targets[source.name], result.labels, ready.pixel_size)
+            if overlay:
+                _write_overlay(targets[source.name], result.image, result.labels)
+            count = len(result.table["label"])
+            n_objects += count
+            rows["image"] += [source.name] * count
+            for name, values in result.table.items():
+                rows[name] += list(values) if count else []
+    finally:  # Ctrl-C or a full disk: what was done is measured all the same
+        if len(failed) < len(sources) and table_path.parent.is_dir():
+            write_measurements(table_path, rows)
+    done = len(sources) - len(failed)
+    if done:
+        print(f"{done} image{'s' * (done != 1)}, {n_objects} object{'s' * (n_objects != 1)}: {out}")
+    for sentence in failed:
+        print(f"segcritic: {sentence}", file=sys.stderr)
+    if failed and len(sources) > 1:
+        print(f"segcritic: {len(failed)} of {len(sources)} images could not be segmented", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _targets(
+    sources: "list[Source]", out: Path, images: Path, overlay: bool, overwrite: bool
+) -> tuple[dict[str, Path], Path]:
+    """Label file of each source, and the file of measurements; UserError when one would replace something."""
+    from segcritic.errors import UserError
+
+    if out.suffix.lower() in (".tif", ".tiff") and not out.is_dir():
+        if len(sources) > 1:
+            raise UserError(f"{out} is one file, but {images} holds {len(sources)} images; give a folder")
+        targets, table = {sources[0].name: out}, out.with_suffix(".csv")
+    else:
+        if out.exists() and not out.is_dir():
+            raise UserError(f"{out} is not a folder; give a folder, or for one image a file name ending in .tif")
+        targets, table = {source.name: out / f"{source.name}.tif" for source in sources}, out / MEASUREMENTS
+    inputs = {
+        path.resolve()
+        for source in sources
+        for path in (source.image, source.boundaries, source.superpixels)
+        if isinstance(path, Path)
+    }
+    for target in targets.values():
+        if target.resolve() in inputs:
+            raise UserError(f"the labels would replace the image {target}; give another folder")
+    files = [*targets.values(), table] + [_overlay_path(target) for target in targets.values() if overlay]
+    there = [path for path in files if path.exists()]
+    if there and not overwrite:
+        raise UserError(f"{there[0]} exists already; give another folder, or replace it by --overwrite")
+    return targets, table
+
+
+def _overlay_path(target: Path) -> Path:
+    return target.parent / OVERLAYS / f"{target.stem}.png"
+
+
+def _write_overlay(target: Path, image: Any, labels: Any) -> None:
+    from segcritic.drawing import overlay, png
+    from segcritic.files import atomic_path
+
+    with atomic_path(_overlay_path(target)) as temporary:
+        temporary.write_bytes(png(overlay(image, labels)))

@@ -1,0 +1,81 @@
+"""`segcritic train`: rules and images -> a model."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Literal
+
+from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
+
+
+def train(
+    images: Path,
+    /,
+    *,
+    rules: str,
+    out: Path,
+    seed: int = 0,
+    minutes: float | None = None,
+    steps: int | None = None,
+    preset: Literal["default", "paper"] = "default",
+    boundaries: Boundaries = None,
+    superpixels: Superpixels = None,
+    channel: Channel = None,
+    resume: Annotated[bool, Flag] = False,
+    overwrite: Annotated[bool, Flag] = False,
+) -> None:
+    """Learn to segment images from rules about their objects, without annotations. Ctrl-C keeps the best model so far.
+
+    Parameters
+    ----------
+    images
+        Image, or folder of images.
+    rules
+        Rules file, or the name of one that comes with segcritic (see: segcritic rules init).
+    out
+        Folder for the model; it must not exist yet.
+    seed
+        The same seed, images and rules give the same model.
+    minutes
+        Train for so long at most.
+    steps
+        Updates, instead of the preset's number.
+    preset
+        default trains in minutes on two cores; paper has the sizes of the paper and needs a GPU.
+    resume
+        Go on with training that was cut off or stopped, with the same images and rules.
+    overwrite
+        Replace the model that is there.
+    """
+    from segcritic import api
+    from segcritic.cli.progress import TrainingProgress
+    from segcritic.errors import UserError
+    from segcritic.models import CHECKPOINT, check_target, is_model
+
+    if resume and overwrite:
+        raise UserError("--resume goes on with a model and --overwrite replaces it; give one of the two")
+    check_target(out, replace=resume or overwrite)
+    checkpoint = out / CHECKPOINT
+    if resume and is_model(out) and not checkpoint.is_dir():
+        raise UserError(f"the model {out} has no folder '{CHECKPOINT}' to go on from; train anew with --overwrite")
+    api.load_rules(rules)  # a mistake in it, before anything is removed
+    if overwrite:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    with TrainingProgress() as progress:
+        model = api.train(
+            images,
+            rules,
+            boundaries=boundaries,
+            superpixels=superpixels,
+            channel=channel,
+            preset=preset,
+            steps=steps,
+            seed=seed,
+            minutes=minutes,
+            checkpoint=checkpoint,
+            on_image=progress.reading,
+            on_progress=progress,
+        )
+    model.save(out)
+    stopped = "Stopped early; the best model so far is kept. " if model.actor.interrupted else ""
+    reward = f" (reward {model.actor.curve[-1]['reward']:.3f})" if model.actor.curve else ""
+    print(f"{stopped}Saved the model{reward}: {out}")

@@ -1,0 +1,182 @@
+"""What the user hands over (files, folders or arrays), paired image by image and checked."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcritic.decode import read_planes
+from segcritic.errors import UserError
+from segcritic.images import list_images, read_image, read_labels, stem
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Images: TypeAlias = PathLike | NDArray[Any] | Sequence[PathLike | NDArray[Any]]
+
+
+class InputWarning(UserWarning):
+    """Input that can be worked with, but in which there is nothing to find."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """One image, read and checked, with what goes with it.
+
+    Attributes
+    ----------
+    name : stem of the file; 'image 0' for an array
+    pixels : (H, W) float32, as stored
+    boundaries : (H, W) float32 in [0, 1], or None
+    superpixels : (H, W) integers, or None
+    pixel_size : micrometres a pixel, or None
+    """
+
+    name: str
+    pixels: NDArray[np.float32]
+    boundaries: NDArray[np.float32] | None
+    superpixels: NDArray[np.integer] | None
+    pixel_size: float | None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all pixels are equal: nothing can be seen in such an image."""
+        return bool(self.pixels.min() == self.pixels.max())
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One image that can be read, and the boundary map and the superpixels that go with it, if any."""
+
+    name: str
+    image: Path | NDArray[Any]
+    boundaries: Path | NDArray[Any] | None = None
+    superpixels: Path | NDArray[Any] | None = None
+    channel: int | str | None = None
+
+    def read(self) -> Ready:
+        """Read the files. Raises UserError, naming the file, when one cannot be used or the shapes differ."""
+        if isinstance(self.image, Path):
+            image = read_image(self.image, self.channel)
+            pixels, pixel_size = image.pixels, image.pixel_size
+        else:
+            pixels, pixel_size = _checked(self.image, self.name).astype(np.float32), None
+        boundaries, pieces = self.boundaries, self.superpixels
+        if boundaries is not None:
+            name = str(boundaries) if isinstance(boundaries, Path) else f"the boundary map of {self.name}"
+            boundaries = _read_boundaries(boundaries, name)
+            _same_shape(boundaries, pixels, name, self._image_name)
+        if pieces is not None:
+            name = str(pieces) if isinstance(pieces, Path) else f"the superpixels of {self.name}"
+            pieces = read_labels(pieces) if isinstance(pieces, Path) else np.asarray(pieces)
+            if not np.issubdtype(pieces.dtype, np.integer):
+                raise UserError(f"{name} are {pieces.dtype} numbers; give integers, one number a superpixel")
+            _same_shape(pieces, pixels, name, self._image_name)
+        return Ready(self.name, pixels, boundaries, pieces, pixel_size)
+
+    @property
+    def _image_name(self) -> str:
+        return str(self.image) if isinstance(self.image, Path) else self.name
+
+
+def find_sources(
+    images: Images,
+    boundaries: Images | None = None,
+    superpixels: Images | None = None,
+    channel: int | str | None = None,
+) -> list[Source]:
+    """List the images and pair each with its boundary map and superpixels, by stem for files, by order for arrays.
+
+    Parameters
+    ----------
+    images : a file, a folder, an (H, W) array, or a list of files and arrays
+    boundaries, superpixels : likewise; files and folders go with files, arrays with arrays
+    channel : which channel of image files to read, as in `images.read_image`
+
+    Raises
+    ------
+    UserError
+        When a path is missing or empty, two images share a stem, or an image has no partner.
+    """
+    found = _listed(images)
+    names = [stem(item) if isinstance(item, Path) else f"image {k}" for k, item in enumerate(found)]
+    first: dict[str, Path | NDArray[Any]] = {}
+    for name, item in zip(names, found, strict=True):
+        other = first.setdefault(name, item)
+        if other is not item:
+            raise UserError(f"{other} and {item} have the same stem; remove or rename one of them")
+    maps = _companions(found, names, boundaries, "boundary map")
+    pieces = _companions(found, names, superpixels, "superpixels")
+    return [Source(*row, channel) for row in zip(names, found, maps, pieces, strict=True)]
+
+
+def _listed(images: Images) -> list[Path | NDArray[Any]]:
+    if isinstance(images, str | os.PathLike):
+        return list(list_images(images))
+    if isinstance(images, np.ndarray) and images.ndim == 2:
+        return [images]
+    items = [Path(item) if isinstance(item, str | os.PathLike) else np.asarray(item) for item in images]
+    for item in items:
+        if isinstance(item, Path):
+            list_images(item)  # says so when it does not exist
+    if not items:
+        raise UserError("there are no images; give at least one")
+    return items
+
+
+def _companions(
+    images: list[Path | NDArray[Any]], names: list[str], others: Images | None, what: str
+) -> list[Path | NDArray[Any] | None]:
+    if others is None:
+        return [None] * len(images)
+    found = _listed(others)
+    if len(found) == len(images) == 1 or all(isinstance(item, np.ndarray) for item in found):
+        if len(found) != len(images):
+            raise UserError(f"there are {len(images)} images, but {len(found)} {what} arrays; give one for each image")
+        return list(found)
+    by_stem: dict[str, Path] = {}
+    for item in found:
+        if isinstance(item, Path) and by_stem.setdefault(stem(item), item) is not item:
+            raise UserError(f"{by_stem[stem(item)]} and {item} have the same stem; remove or rename one of them")
+    for image, name in zip(images, names, strict=True):
+        if name not in by_stem:
+            raise UserError(f"{others} has no {what} for {image}; it needs an image file named {name}.tif or {name}.png")
+    return [by_stem[name] for name in names]
+
+
+def _checked(array: NDArray[Any], name: str) -> NDArray[Any]:
+    array = np.asarray(array)
+    if array.ndim != 2 or array.dtype.kind not in "buif":
+        raise UserError(
+            f"{name} has the shape {array.shape} and type {array.dtype}; give numbers of shape (height, width),"
+            " one channel at a time"
+        )
+    if min(array.shape) < 2:
+        size = "an image of one pixel" if array.size == 1 else f"an image of {array.shape[0]} x {array.shape[1]} pixels"
+        raise UserError(f"{name} is {size}; there is nothing to segment, give one of at least 2 x 2")
+    not_finite = 0 if array.dtype.kind in "bui" else array.size - int(np.isfinite(array.astype(np.float32)).sum())
+    if not_finite:
+        raise UserError(f"{name} has {not_finite} pixels that are NaN or infinite; replace them, for instance by 0")
+    return array
+
+
+def _read_boundaries(source: Path | NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Read a boundary map: integers are divided by the largest number of their type, floats must lie in [0, 1]."""
+    if isinstance(source, Path):
+        values, stored = read_image(source).pixels, read_planes(source, keep_palette=False).planes.dtype
+    else:
+        values, stored = _checked(source, name), np.asarray(source).dtype
+    values = np.asarray(values, np.float32)
+    if stored.kind in "ui":
+        values = values / np.float32(np.iinfo(stored).max)
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        raise UserError(f"{name} holds values from {low:g} to {high:g}; a boundary probability lies between 0 and 1")
+    return values
+
+
+def _same_shape(array: NDArray[Any], pixels: NDArray[Any], name: str, image: str) -> None:
+    if array.shape != pixels.shape:
+        raise UserError(f"{name} has the shape {array.shape}, but its image {image} {pixels.shape}; make them equal")

@@ -1,0 +1,87 @@
+"""The agent's networks as one module: features per superpixel, actor, critic; and the images' graphs as their input."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segcritic.stateless.batches import GraphBatch, collate
+from segcritic.stateless.features import N_EDGE_FEATURES, N_NODE_FEATURES
+from segcritic.stateless.networks import NetworkSettings
+from segcritic.stateless.scene import Scene
+from segcritic.stateless.unet import pool_superpixels
+
+_CONTRAST = 7  # edge feature: mean gradient on the shared boundary
+
+
+@dataclass(frozen=True)
+class FeatureScale:
+    """Mean and standard deviation of the hand-made features over the training images."""
+
+    node: tuple[np.ndarray, np.ndarray]
+    edge: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(cls, scenes: list[Scene]) -> "FeatureScale":
+        def scale(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            values = np.concatenate(arrays)
+            return values.mean(0), np.maximum(values.std(0), 1e-3)
+
+        return cls(scale([s.node_features for s in scenes]), scale([s.edge_features for s in scenes]))
+
+
+class Policy(nn.Module):
+    """Image and superpixel graph -> Normal(mean, std) per edge: features (hand-made, learned or both) and actor.
+
+    Parameters
+    ----------
+    settings : NetworkSettings
+    scale : FeatureScale, optional
+        Kept as buffers with the weights; identity by default, to be overwritten by `load_state_dict`.
+    """
+
+    def __init__(self, settings: NetworkSettings, scale: FeatureScale | None = None):
+        super().__init__()
+        self.settings = settings
+        self.unet = settings.unet(1)
+        n_node = (N_NODE_FEATURES if settings.hand_made else 0) + settings.pixel_features
+        self.n_node, self.n_edge = n_node, N_EDGE_FEATURES
+        self.actor = settings.actor(n_node, N_EDGE_FEATURES)
+        for name, size in (("node", N_NODE_FEATURES), ("edge", N_EDGE_FEATURES)):
+            mean, std = getattr(scale, name) if scale else (np.zeros(size), np.ones(size))
+            self.register_buffer(f"{name}_mean", torch.as_tensor(mean, dtype=torch.float32))
+            self.register_buffer(f"{name}_std", torch.as_tensor(std, dtype=torch.float32))
+
+    def state(self, scenes: list[Scene]) -> GraphBatch:
+        """The graphs of several images with their standardised features, as one batch on the policy's device.
+
+        Each image goes through the U-Net alone, so that a prediction never depends on the other images of the batch.
+        """
+        device = self.node_mean.device  # type: ignore[union-attr]
+        graphs = []
+        for scene in scenes:
+            parts: list[Tensor] = []
+            if self.settings.hand_made:
+                hand_made = torch.as_tensor(scene.node_features, device=device)
+                parts.append(((hand_made - self.node_mean) / self.node_std).clamp(-5, 5))
+            if self.unet is not None:
+                image = torch.as_tensor(scene.image, device=device)[None, None]
+                labels = torch.as_tensor(scene.graph.superpixels, dtype=torch.int64, device=device)[None]
+                with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.freeze_unet):
+                    parts.append(pool_superpixels(self.unet(image), labels, scene.graph.n_nodes))
+            edge = torch.as_tensor(scene.edge_features, device=device)
+            edge = ((edge - self.edge_mean) / self.edge_std).clamp(-5, 5)
+            edges = torch.as_tensor(scene.graph.edges, dtype=torch.int64, device=device)
+            graphs.append(GraphBatch.single(torch.cat(parts, 1), edge, edges))
+        return collate(graphs)
+
+    def forward(self, graph: GraphBatch) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation of each edge's Normal, (E,) each; split is the positive direction.
+
+        The mean starts from the contrast across the edge: a policy that has learned nothing yet splits where the
+        gradient is high. For sparse rewards this decides whether anything is learned at all (STATELESS trial).
+        """
+        prior = self.settings.warm_start * graph.edge_features[:, _CONTRAST]
+        return self.actor(graph, prior)
+

@@ -1,0 +1,94 @@
+"""The environment: actions on the edges of several images -> partitions -> rewards of subgraphs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segcritic.partition import multicut
+from segcritic.rewards import Rewards, contrast_rewards, edge_rewards, node_rewards, total_reward
+from segcritic.rules import Rules
+from segcritic.stateless.batches import SubgraphBatch, collate_subgraphs
+from segcritic.stateless.scene import Scene
+from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.subgraphs import dense_subgraphs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What K sets of actions on the E edges of B images earned.
+
+    Attributes
+    ----------
+    edge : (K, E) float32 tensor
+        Reward of each edge, in [0, 1].
+    weight : (E,) float32 tensor
+        Of each edge in the mean over a subgraph.
+    image : (K, B) float32 tensor
+        Count score of each image.
+    total : (K, B) float64
+        Reward of each image, for the learning curve.
+    objects : (K, B) float64
+        Number of foreground objects.
+    """
+
+    edge: Tensor
+    weight: Tensor
+    image: Tensor
+    total: NDArray[np.float64]
+    objects: NDArray[np.float64]
+
+    def subgraphs(self, subgraphs: SubgraphBatch) -> Tensor:
+        """Weighted mean edge reward of each subgraph, (K, S), in [0, 1]."""
+        return subgraphs.sums(self.edge * self.weight) / subgraphs.sums(self.weight).clamp(min=1e-9)
+
+
+def judge_partition(scene: Scene, node_labels: NDArray[np.int32], rules: Rules, allow_python: bool) -> Rewards:
+    """Rewards of one or K partitions of an image's superpixels, (N,) or (K, N)."""
+    labels = np.atleast_2d(node_labels)
+    return node_rewards(scene.graph, labels, rules, scene.context, scene.background, allow_python)
+
+
+def act(
+    scenes: list[Scene], raw: NDArray[np.float32], rules: Rules, settings: TrainSettings, allow_python: bool
+) -> Outcome:
+    """Cut the images by K sets of raw actions, (K, E) over all images, and judge what comes out.
+
+    A raw action is the logit of the split probability, so its negative is the multicut's cost as it stands.
+    """
+    edge, weight, image, total, objects = [], [], [], [], []
+    first = 0
+    for scene in scenes:
+        last = first + scene.graph.n_edges
+        costs = -raw[:, first:last].astype(np.float64)
+        rewards = judge_partition(scene, multicut(scene.graph, costs), rules, allow_python)
+        reward, share = edge_rewards(scene.graph, rewards.node, settings.credit)
+        if settings.contrast_weight:
+            contrast = contrast_rewards(scene.graph, 1 / (1 + np.exp(costs)))
+            reward = (1 - settings.contrast_weight) * reward + settings.contrast_weight * contrast
+        edge.append(reward)
+        weight.append(share)
+        image.append(rewards.count)
+        total.append(total_reward(scene.graph, rewards))
+        objects.append(np.bincount(rewards.objects.sample, rewards.foreground, len(raw)))
+        first = last
+    return Outcome(
+        torch.as_tensor(np.concatenate(edge, 1), dtype=torch.float32),
+        torch.as_tensor(np.concatenate(weight), dtype=torch.float32),
+        torch.as_tensor(np.stack(image, 1), dtype=torch.float32),
+        np.stack(total, 1),
+        np.stack(objects, 1),
+    )
+
+
+def draw_subgraphs(scenes: list[Scene], sizes: tuple[int, ...], seed: int) -> dict[int, SubgraphBatch]:
+    """Random dense subgraphs of all images by size (Algorithm 1)."""
+    n_edges = [scene.graph.n_edges for scene in scenes]
+    return {
+        size: collate_subgraphs(
+            [dense_subgraphs(s.graph.edges, s.graph.n_nodes, size, seed + i) for i, s in enumerate(scenes)], n_edges
+        )
+        for size in sizes
+    }

@@ -1,0 +1,163 @@
+"""Hand-made features of superpixels and of their shared boundaries, for the networks.
+
+All are free of the image's size and of the order of the superpixels: lengths count in typical radii of the image's
+objects, intensities in its normalised range.
+"""
+
+import numpy as np
+from bioimage_cpp.distance import distance_transform
+from numpy.typing import NDArray
+
+from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
+from segcritic.objects import measure
+from segcritic.partition import dense_labels
+from segcritic.superpixels.shells import Relief
+
+_CORE_LEVEL = 0.4  # of the relief, above which a pixel belongs to a rough object
+
+
+def _node_mean(graph: SuperpixelGraph, values: NDArray) -> NDArray[np.float64]:
+    area = graph.node_sums[:, NODE_SUMS.index("area")]
+    return np.bincount(graph.superpixels.ravel(), values.ravel(), graph.n_nodes) / area
+
+
+def _edge_mean(graph: SuperpixelGraph, values: NDArray) -> NDArray[np.float64]:
+    """Mean of a map over both sides of each shared boundary, (E,)."""
+    if not graph.n_edges:
+        return np.zeros(0)
+    points = graph.outline_points
+    low, high = np.floor(points).astype(np.intp), np.ceil(points).astype(np.intp)
+    sides = 0.5 * (values[low[:, 0], low[:, 1]] + values[high[:, 0], high[:, 1]])
+    return np.add.reduceat(sides.astype(np.float64), graph.outline_start[:-1]) / np.diff(graph.outline_start)
+
+
+def _union_solidity(graph: SuperpixelGraph) -> NDArray[np.float64]:
+    """Solidity of the union of both ends of each edge, (E,): how convex the two are together."""
+    from segcritic.hulls import pair_hull_areas
+
+    area = graph.node_sums[:, NODE_SUMS.index("area")]
+    return area[graph.edges].sum(axis=1) / pair_hull_areas(graph.hull_points, graph.hull_start, graph.edges)
+
+
+def node_core(graph: SuperpixelGraph, relief: Relief) -> NDArray[np.int32]:
+    """The likely object (`Relief.cores`) that holds most of each superpixel, (N,); 0 for background."""
+    n_cores = int(relief.cores.max()) + 1
+    pairs = graph.superpixels.ravel().astype(np.int64) * n_cores + relief.cores.ravel()
+    keys, counts = np.unique(pairs, return_counts=True)
+    order = np.lexsort((counts, keys // n_cores))
+    core = np.zeros(graph.n_nodes, np.int32)
+    core[keys[order] // n_cores] = keys[order] % n_cores  # the last, most frequent one stays
+    return core
+
+
+def node_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, background: NDArray) -> NDArray[np.float32]:
+    """Features of every superpixel, (N, 18) float32.
+
+    Parameters
+    ----------
+    graph : SuperpixelGraph
+    image : (H, W) float32
+        Normalised; objects bright, if the rules say which they are.
+    relief : Relief
+    background : (N,) float64
+        Likelihood of background.
+    """
+    alone = measure(graph, np.arange(graph.n_nodes, dtype=np.int32))
+    area = alone["area"]
+    typical = np.pi * relief.radius**2
+    depth = distance_transform(relief.height > _CORE_LEVEL) / relief.radius
+    mean = alone["mean_intensity"]
+    degree = np.bincount(graph.edges.ravel(), minlength=graph.n_nodes)
+    length = graph.edge_length
+    around = np.zeros(graph.n_nodes)
+    brighter = np.zeros(graph.n_nodes)
+    outline = np.zeros(graph.n_nodes)
+    for one, other in ((0, 1), (1, 0)):
+        i, j = graph.edges[:, one], graph.edges[:, other]
+        np.add.at(around, i, length * mean[j])
+        np.add.at(brighter, i, length * (mean[j] > mean[i]))
+        np.add.at(outline, i, length)
+    outline = np.maximum(outline, 1)
+    core = node_core(graph, relief)
+    core_area = np.bincount(core, area, int(relief.cores.max()) + 1)
+    core_area[0] = typical
+    return np.stack(
+        [
+            np.log(area / typical),
+            mean,
+            alone["sd_intensity"],
+            alone["max_intensity"] - alone["min_intensity"],
+            graph.node_sums[:, NODE_SUMS.index("gradient")] / area,
+            _node_mean(graph, np.clip(relief.height, 0, 1.5)),
+            _node_mean(graph, depth),
+            np.log(0.05 + np.clip(mean, 0, None)),
+            alone["touches_border"],
+            alone["eccentricity"],
+            alone["solidity"],
+            alone["circularity"],
+            np.log(np.maximum(degree, 1)),
+            around / outline - mean,
+            brighter / outline,
+            background,
+            np.log(core_area[core] / typical),
+            (core > 0).astype(float),
+        ],
+        axis=1,
+    ).astype(np.float32)
+
+
+def edge_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, background: NDArray) -> NDArray[np.float32]:
+    """Features of every shared boundary, the same from both sides, (E, 19) float32. Parameters as `node_features`."""
+    i, j = graph.edges.T
+    length = graph.edge_length
+    area = graph.node_sums[:, NODE_SUMS.index("area")]
+    outline = np.bincount(graph.edges.ravel(), np.repeat(length, 2), graph.n_nodes)
+    mean = graph.node_mean
+    height = np.clip(relief.height, 0, 1.5)
+    depth = distance_transform(relief.height > _CORE_LEVEL) / relief.radius
+    node_height, node_depth = _node_mean(graph, height), _node_mean(graph, depth)
+    core = node_core(graph, relief)
+    sums = {name: graph.edge_sums[:, EDGE_SUMS.index(name)] / length for name in ("gradient", "difference", "boundary")}
+    row, col = (graph.node_sums[:, NODE_SUMS.index(name)] / area for name in ("row", "col"))
+    both = area[i] + area[j]
+    smaller = np.minimum(outline[i], outline[j])
+    return np.stack(
+        [
+            np.log(length / relief.radius),
+            length / smaller,
+            length / np.maximum(outline[i], outline[j]),
+            np.abs(mean[i] - mean[j]),
+            np.abs(node_height[i] - node_height[j]),
+            graph.edge_level - np.minimum(mean[i], mean[j]),
+            graph.edge_level - np.maximum(mean[i], mean[j]),
+            sums["gradient"],
+            sums["difference"],
+            sums["boundary"],
+            ((core[i] == core[j]) & (core[i] > 0)).astype(float),
+            ((core[i] != core[j]) & (core[i] > 0) & (core[j] > 0)).astype(float),
+            _union_solidity(graph),
+            np.log(both / (np.pi * relief.radius**2)),
+            np.hypot(row[i] - row[j], col[i] - col[j]) / relief.radius,
+            np.minimum(background[i], background[j]),
+            np.maximum(background[i], background[j]),
+            _edge_mean(graph, height) - np.minimum(node_height[i], node_height[j]),
+            _edge_mean(graph, depth) - np.minimum(node_depth[i], node_depth[j]),
+        ],
+        axis=1,
+    ).astype(np.float32)
+
+
+N_NODE_FEATURES = 18
+N_EDGE_FEATURES = 19
+
+
+def rough_partition(graph: SuperpixelGraph, relief: Relief) -> NDArray[np.int32]:
+    """A first rough segmentation of the superpixels, (N,): the bright part of each likely object; the rest is one.
+
+    It gives the typical size of this image's objects to rules that say ``expect: rough``, and one start of the audit.
+    """
+    core = node_core(graph, relief)
+    bright = _node_mean(graph, relief.height) > _CORE_LEVEL
+    labels = np.where(bright, core, 0).astype(np.int32)[None]
+    dense_labels(labels)
+    return labels[0]

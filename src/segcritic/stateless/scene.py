@@ -1,0 +1,112 @@
+"""One image made ready for the agent: superpixel graph, features, and what its rules need to know about it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcritic.graph import SuperpixelGraph, build_graph
+from segcritic.images import normalise
+from segcritic.objects import measure
+from segcritic.rules import Context, Rules, rough_descriptors
+from segcritic.rules.rule import BackgroundRule
+from segcritic.stateless.features import edge_features, node_features, rough_partition
+from segcritic.superpixels import connected_pieces, superpixels
+from segcritic.superpixels.shells import Relief, relief, shells
+
+_SMALLEST_ROUGH = 0.1  # of a typical disk: smaller rough objects are debris
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The state of the agent (paper, section 3): an image, its superpixel graph, and features.
+
+    Attributes
+    ----------
+    image : (H, W) float32
+        Normalised, and inverted when the rules say that objects are darker than the background.
+    graph : SuperpixelGraph
+    relief : Relief
+    background : (N,) float64
+        Likelihood of each superpixel to be background; 0.5 when the rules name no polarity.
+    context : Context
+        What rules with ``expect: rough`` compare with.
+    node_features, edge_features : (N, Fn), (E, Fe) float32
+        Hand-made features.
+    """
+
+    image: NDArray[np.float32]
+    graph: SuperpixelGraph
+    relief: Relief
+    background: NDArray[np.float64]
+    context: Context
+    node_features: NDArray[np.float32]
+    edge_features: NDArray[np.float32]
+
+
+def make_scene(
+    pixels: NDArray[np.floating],
+    rules: Rules,
+    boundaries: NDArray[np.floating] | None = None,
+    given: NDArray[np.integer] | None = None,
+) -> Scene:
+    """Make an image ready.
+
+    Parameters
+    ----------
+    pixels : (H, W) float
+        Raw intensities.
+    rules : Rules
+    boundaries : (H, W) float, optional
+        Boundary probability in [0, 1] from any network.
+    given : (H, W) integer, optional
+        The user's own superpixels, any numbers; by default they are made by the method that the rules name.
+    """
+    image = normalise(np.asarray(pixels, np.float32))
+    if rules.polarity < 0:
+        image = 1 - image
+    found = relief(image)
+    if given is not None:
+        cut = connected_pieces(given)
+    else:
+        method = rules.superpixels.method if rules.superpixels else "shells"
+        settings = rules.superpixels.settings if rules.superpixels else {}
+        if method == "shells" and "radius" not in settings:
+            settings["found"] = found
+        cut = superpixels(image, method, boundaries if method == "watershed" else None, **settings)
+    graph = build_graph(image, cut, boundaries)
+    background = _background(graph, found, rules)
+    return Scene(
+        image,
+        graph,
+        found,
+        background,
+        Context(rough=_rough_values(graph, found, rules)),
+        node_features(graph, image, found, background),
+        edge_features(graph, image, found, background),
+    )
+
+
+def _background(graph: SuperpixelGraph, found: Relief, rules: Rules) -> NDArray[np.float64]:
+    if not rules.polarity:
+        return np.full(graph.n_nodes, 0.5)
+    rule = rules.background or BackgroundRule()
+    height = np.bincount(graph.superpixels.ravel(), found.height.ravel(), graph.n_nodes)
+    height /= np.bincount(graph.superpixels.ravel(), minlength=graph.n_nodes)
+    return 1 / (1 + np.exp(np.clip((height - rule.level) / rule.softness, -30, 30)))
+
+
+def _rough_values(graph: SuperpixelGraph, found: Relief, rules: Rules) -> dict[str, float]:
+    """Typical descriptors of this image's objects, from a first rough segmentation of its superpixels."""
+    names = rough_descriptors(rules)
+    if not names:
+        return {}
+    labels = rough_partition(graph, found)
+    objects = measure(graph, labels, names | {"area", "touches_border"})
+    background = labels[np.argmin(graph.node_mean)]
+    sane = (objects["area"] > _SMALLEST_ROUGH * np.pi * found.radius**2) & (objects["touches_border"] == 0)
+    sane[background] = False
+    if not sane.any():
+        disk = {"area": np.pi * found.radius**2, "equivalent_diameter": 2 * found.radius}
+        return {name: disk.get(name, float(np.median(objects[name]))) for name in names}
+    return {name: float(np.median(objects[name][sane])) for name in names}

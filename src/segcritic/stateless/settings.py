@@ -1,0 +1,102 @@
+"""Every setting of rule-driven training, in one place."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+from segcritic.errors import UserError
+from segcritic.rewards import Credit
+from segcritic.stateless.networks import NetworkSettings
+
+Learner = Literal["samples", "critic", "samples+critic"]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How the agent learns.
+
+    Attributes
+    ----------
+    learner
+        "samples": several partitions per image, each subgraph's reward against the mean of the others (no critic).
+        "critic": the paper's soft actor-critic, eq. 2 and 4. "samples+critic": several partitions, with the critic's
+        prediction for the policy's mean as what to expect.
+    steps
+        Updates of the actor.
+    images_per_step
+        Graphs in one batch.
+    samples
+        Partitions tried per image and step; even (they come in mirrored pairs). The critic learns from all of them.
+    learning_rate
+        Of Adam, for actor and critic; falls to a tenth along a cosine.
+    ema
+        Decay of the moving average of the weights, which is what the model keeps.
+    credit
+        How a superpixel's reward reaches its edges: "share" (by area, sums up exactly) or "maximum" (the paper's).
+    contrast_weight
+        Part of eq. 18's edge term in an edge's reward, between 0 and 1.
+    global_reward
+        How the count rule reaches the subgraphs: "shared" (a weighted sum with each subgraph's reward) or "critic" (an
+        output of the critic of its own). Both are in the paper's A.2.
+    entropy_bonus
+        Temperature of the exploration for learner "samples"; "critic" learns its temperatures.
+    target_entropy
+        Nats per edge that the learned temperatures hold the policy's actions at; 0 is a uniform action, the most.
+    temperature_rate
+        Learning rate of the temperatures.
+    critic_target
+        Rate at which the copy of the critic that advises the actor follows it, per step.
+    network
+        Widths and kinds of the networks.
+    """
+
+    learner: Learner = "samples"
+    steps: int = 400
+    images_per_step: int = 4
+    samples: int = 16
+    learning_rate: float = 2e-3
+    ema: float = 0.98
+    credit: Credit = "share"
+    contrast_weight: float = 0.0
+    global_reward: Literal["shared", "critic"] = "shared"
+    entropy_bonus: float = 0.0
+    target_entropy: float = -1.0
+    temperature_rate: float = 3e-3
+    critic_target: float = 0.05
+    network: NetworkSettings = field(default_factory=lambda: NetworkSettings(fixed_std=1.0))
+
+    def __post_init__(self) -> None:
+        if self.samples < 2 or self.samples % 2:
+            raise UserError(f"training setting 'samples' is {self.samples}: give an even number, at least 2")
+        if self.steps < 1 or self.images_per_step < 1:
+            raise UserError("training settings 'steps' and 'images_per_step' must be at least 1")
+        if self.global_reward == "critic" and self.learner != "critic":
+            raise UserError("training setting global_reward: critic needs learner: critic")
+
+    @classmethod
+    def paper(cls) -> Self:
+        """The paper's agent (section 3, A.9): soft actor-critic, one partition per image, its widths, Adam at 1e-4."""
+        return cls(
+            learner="critic",
+            steps=20_000,
+            images_per_step=1,
+            samples=2,
+            learning_rate=1e-4,
+            credit="maximum",
+            critic_target=0.005,
+            network=NetworkSettings.paper(),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form; `from_dict` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read settings from JSON. Raises UserError for an unknown setting."""
+        try:
+            network = dict(values["network"])
+            for name in ("subgraph_sizes", "unet_widths"):
+                network[name] = tuple(network[name])
+            return cls(**{**values, "network": NetworkSettings(**network)})
+        except (KeyError, TypeError) as error:
+            raise UserError(f"the model's training settings cannot be read: {error}") from error

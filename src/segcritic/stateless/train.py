@@ -1,0 +1,286 @@
+"""The rule-driven training algorithm, from scenes to a trained actor, in the order of the paper's section 3."""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segcritic.errors import UserError
+from segcritic.rules import Rules
+from segcritic.stateless.agent import FeatureScale, Policy
+from segcritic.stateless.batches import GraphBatch, SubgraphBatch
+from segcritic.stateless.checkpoint import restore, save
+from segcritic.stateless.environment import Outcome, act, draw_subgraphs
+from segcritic.stateless.losses import (
+    action_log_prob,
+    actor_loss,
+    critic_loss,
+    normal_log_prob,
+    sample_actions,
+    sampled_policy_loss,
+    temperature_loss,
+)
+from segcritic.stateless.networks import Critic
+from segcritic.stateless.scene import Scene
+from segcritic.stateless.settings import TrainSettings
+
+_CHECKPOINT_SECONDS = 30.0
+_CURVE_POINTS = 200
+
+
+@dataclass
+class Progress:
+    """Where training stands: `reward` and `objects_per_image` are means over the last steps' samples."""
+
+    step: int
+    steps: int
+    reward: float
+    objects_per_image: float
+    seconds: float
+    seconds_left: float
+    curve: list[dict[str, float]]
+
+
+@dataclass
+class TrainedActor:
+    """What training leaves: the averaged weights of the policy, how it was trained, and its learning curve."""
+
+    weights: dict[str, Tensor]
+    settings: TrainSettings
+    curve: list[dict[str, float]] = field(default_factory=list)
+    interrupted: bool = False
+
+    def policy(self) -> Policy:
+        """The policy with these weights, ready to predict."""
+        policy = Policy(self.settings.network)
+        policy.load_state_dict(self.weights)
+        return policy.eval()
+
+
+class Learner:
+    """Policy, critic and their optimisers: everything that changes while training goes on."""
+
+    def __init__(self, settings: TrainSettings, scale: FeatureScale, seed: int, device: torch.device):
+        torch.manual_seed(seed)
+        self.settings = settings
+        self.policy = Policy(settings.network, scale).to(device)
+        self.average = copy.deepcopy(self.policy).requires_grad_(False)
+        self.critic: Critic | None = None
+        parameters = [p for p in self.policy.parameters()]
+        if settings.learner != "samples":
+            self.critic = settings.network.critic(self.policy.n_node, self.policy.n_edge).to(device)
+            self.critic_copy = copy.deepcopy(self.critic).requires_grad_(False)
+            parameters += list(self.critic.parameters())
+        self.optimizer = torch.optim.Adam(parameters, settings.learning_rate)
+        sizes = settings.network.subgraph_sizes
+        self.log_temperature = torch.nn.Parameter(torch.full((len(sizes),), math.log(0.05), device=device))
+        self.temperature_optimizer = torch.optim.Adam([self.log_temperature], settings.temperature_rate)
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """The parts a checkpoint keeps, besides optimisers and temperatures."""
+        parts: dict[str, torch.nn.Module] = {"policy": self.policy, "average": self.average}
+        return parts | ({"critic": self.critic, "critic_copy": self.critic_copy} if self.critic else {})
+
+    def update(self, scenes: list[Scene], rules: Rules, fraction: float, seed: int, allow_python: bool) -> Outcome:
+        """One step: sample K partitions per image, judge them, and learn from the rewards.
+
+        `fraction` is how much of the training has passed, in [0, 1].
+        """
+        settings = self.settings
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * (0.55 + 0.45 * math.cos(math.pi * fraction))
+        device = self.log_temperature.device
+        noise = torch.Generator(device).manual_seed(seed)
+
+        state = self.policy.state(scenes)
+        mean, log_std = self.policy(state)
+        raw = sample_actions(mean, log_std, settings.samples, generator=noise)
+        outcome = act(scenes, raw.detach().cpu().numpy(), rules, settings, allow_python)
+        drawn = draw_subgraphs(scenes, settings.network.subgraph_sizes, seed)
+        drawn = {size: part.to(device) for size, part in drawn.items() if len(part)}
+        rewards = {size: self._rewards(outcome, part, rules).to(device) for size, part in drawn.items()}
+
+        if self.critic is None:
+            loss = self._samples_loss(raw, mean, log_std, drawn, rewards, {})
+        elif settings.learner == "critic":
+            loss = self._critic_loss(state, raw.detach(), drawn, rewards, outcome)
+            loss = loss + self._actor_loss(state, raw, mean, log_std, drawn)
+        else:
+            loss = self._critic_loss(state, raw.detach(), drawn, rewards, outcome)
+            with torch.no_grad():
+                expected = self.critic_copy(state, torch.sigmoid(mean), drawn).subgraphs
+            loss = loss + self._samples_loss(raw, mean, log_std, drawn, rewards, expected)
+
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
+        self.optimizer.step()
+        with torch.no_grad():
+            for mine, theirs in zip(self.average.parameters(), self.policy.parameters(), strict=True):
+                mine.lerp_(theirs, 1 - settings.ema)
+            if self.critic is not None:
+                for mine, theirs in zip(self.critic_copy.parameters(), self.critic.parameters(), strict=True):
+                    mine.lerp_(theirs, settings.critic_target)
+        return outcome
+
+    def _rewards(self, outcome: Outcome, subgraphs: SubgraphBatch, rules: Rules) -> Tensor:
+        """Reward of each subgraph, (K, S); with the image's count score shared out as A.2 says."""
+        local = outcome.subgraphs(subgraphs)
+        if rules.count is None or self.settings.global_reward == "critic":
+            return local
+        share = rules.count.weight / (1 + rules.count.weight)
+        return (1 - share) * local + share * outcome.image[:, subgraphs.graph]
+
+    def _samples_loss(
+        self,
+        raw: Tensor,
+        mean: Tensor,
+        log_std: Tensor,
+        drawn: dict[int, SubgraphBatch],
+        rewards: dict[int, Tensor],
+        expected: dict[int, Tensor],
+    ) -> Tensor:
+        """Score-function loss: partitions that earn more than expected become more likely."""
+        log_prob = normal_log_prob(raw.detach(), mean, log_std)
+        losses = [sampled_policy_loss(log_prob, rewards[size], drawn[size], expected.get(size)) for size in drawn]
+        return torch.stack(losses).mean() - self.settings.entropy_bonus * log_std.mean()
+
+    def _critic_loss(
+        self,
+        state: GraphBatch,
+        raw: Tensor,
+        drawn: dict[int, SubgraphBatch],
+        rewards: dict[int, Tensor],
+        outcome: Outcome,
+    ) -> Tensor:
+        """Eq. 4, averaged over the sizes; with the squared error of the image's value if the critic predicts it."""
+        assert self.critic is not None
+        predicted = self.critic(state, torch.sigmoid(raw), drawn)
+        losses = [critic_loss(predicted.subgraphs[size], rewards[size], drawn[size]) for size in drawn]
+        loss = torch.stack(losses).mean()
+        if predicted.graph is not None:
+            loss = loss + 0.5 * ((predicted.graph - outcome.image.to(raw.device)) ** 2).mean()
+        return loss
+
+    def _actor_loss(
+        self, state: GraphBatch, raw: Tensor, mean: Tensor, log_std: Tensor, drawn: dict[int, SubgraphBatch]
+    ) -> Tensor:
+        """Eq. 2, averaged over the sizes, and a step of the temperatures towards the target entropy."""
+        log_prob = action_log_prob(raw, mean, log_std)
+        predicted = self.critic_copy(state, torch.sigmoid(raw), drawn)
+        losses, temperature_losses = [], []
+        for index, (size, subgraphs) in enumerate(drawn.items()):
+            # The joint log-probability grows with the subgraph, its mean reward does not: per edge, one temperature
+            # range serves all sizes.
+            temperature = self.log_temperature[index].detach().exp() / size
+            losses.append(actor_loss(log_prob, predicted.subgraphs[size], subgraphs, temperature))
+            temperature_losses.append(
+                temperature_loss(self.log_temperature[index], log_prob / size, subgraphs, self.settings.target_entropy / size)
+            )
+        loss = torch.stack(losses).mean()
+        if predicted.graph is not None:
+            loss = loss - predicted.graph.mean()
+        self.temperature_optimizer.zero_grad()
+        torch.stack(temperature_losses).sum().backward()
+        self.temperature_optimizer.step()
+        return loss
+
+
+def train(
+    scenes: list[Scene],
+    rules: Rules,
+    settings: TrainSettings | None = None,
+    *,
+    seed: int = 0,
+    minutes: float | None = None,
+    checkpoint: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    allow_python: bool = False,
+) -> TrainedActor:
+    """Train an actor on images without annotations.
+
+    Parameters
+    ----------
+    scenes : list of Scene
+        The training images, from `make_scene`.
+    rules : Rules
+        What the objects look like.
+    settings : TrainSettings, optional
+    seed : int
+        The same seed, images, rules and settings give the same weights on the same machine, unless `minutes` cuts in.
+    minutes : float, optional
+        Stop after so long even if `settings.steps` are not done; the learning rate falls accordingly.
+    checkpoint : Path, optional
+        A folder: training goes on from what it holds, and leaves its state there twice a minute and at the end.
+    on_progress : callable, optional
+        Called after every step.
+    allow_python : bool
+        Whether rules may call functions of the user's own.
+
+    Returns
+    -------
+    TrainedActor
+        After Ctrl-C, what was learned so far, with `interrupted` set.
+
+    Raises
+    ------
+    UserError
+        When no image has two superpixels to merge, or the checkpoint belongs to another training.
+    """
+    settings = settings or TrainSettings()
+    usable = [scene for scene in scenes if scene.graph.n_edges]
+    if not usable:
+        raise UserError("no image has anything to segment: all are of constant brightness, or one superpixel each")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    learner = Learner(settings, FeatureScale.of(usable), seed, device)
+    curve: list[dict[str, float]] = []
+    first = 0
+    seconds_before = 0.0
+    if checkpoint is not None and (checkpoint / "state.json").exists():
+        first, seconds_before, curve = restore(checkpoint, learner, settings, seed)
+    start = saved = time.monotonic()
+    interrupted = False
+    reward = objects = float("nan")
+    step = first
+    try:
+        for step in range(first, settings.steps):
+            spent = time.monotonic() - start + seconds_before
+            fraction = step / settings.steps
+            if minutes is not None:
+                fraction = max(fraction, spent / (60 * minutes))
+            if fraction >= 1:
+                break
+            chosen = np.random.default_rng([seed, step]).choice(
+                len(usable), min(settings.images_per_step, len(usable)), replace=False
+            )
+            outcome = learner.update(
+                [usable[i] for i in chosen], rules, fraction, seed * 1_000_003 + step, allow_python
+            )
+            mean_reward, mean_objects = float(outcome.total.mean()), float(outcome.objects.mean())
+            reward = mean_reward if math.isnan(reward) else 0.9 * reward + 0.1 * mean_reward
+            objects = mean_objects if math.isnan(objects) else 0.9 * objects + 0.1 * mean_objects
+            now = time.monotonic()
+            spent = now - start + seconds_before
+            if step % max(1, settings.steps // _CURVE_POINTS) == 0 or step == settings.steps - 1:
+                curve.append({"step": step + 1, "seconds": spent, "reward": reward, "objects_per_image": objects})
+            if on_progress is not None:
+                left = spent / (step + 1) * (settings.steps - step - 1)
+                left = left if minutes is None else min(left, max(0.0, 60 * minutes - spent))
+                on_progress(Progress(step + 1, settings.steps, reward, objects, spent, left, curve))
+            if checkpoint is not None and now - saved > _CHECKPOINT_SECONDS:
+                save(checkpoint, learner, step + 1, spent, curve, seed)
+                saved = now
+        else:
+            step = settings.steps
+    except KeyboardInterrupt:
+        interrupted = True
+    if checkpoint is not None:
+        save(checkpoint, learner, step, time.monotonic() - start + seconds_before, curve, seed)
+    weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
+    return TrainedActor(weights, settings, curve, interrupted)
