@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcritic.api import evaluate, load, load_rules, measure_rules, train
+    from segcritic.api import check_rules, evaluate, load, load_rules, measure_rules, train
     from segcritic.errors import UserError
     from segcritic.models import Model
     from segcritic.rules import Rules
 
 __version__: str
 
-__all__ = ["Model", "Rules", "UserError", "evaluate", "load", "load_rules", "measure_rules", "train"]
+__all__ = ["Model", "Rules", "UserError", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "train"]
 
 _HOME = {
-    **dict.fromkeys(("evaluate", "load", "load_rules", "measure_rules", "train"), "segcritic.api"),
+    **dict.fromkeys(("check_rules", "evaluate", "load", "load_rules", "measure_rules", "train"), "segcritic.api"),
     **{"Model": "segcritic.models", "Rules": "segcritic.rules", "UserError": "segcritic.errors"},
 }
 

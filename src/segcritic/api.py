@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from segcritic import metrics
 from segcritic.errors import UserError
 from segcritic.images import normalise, read_labels
-from segcritic.inputs import Images, InputWarning, Ready, find_sources
-from segcritic.models import InputNeeds, Model, choose_superpixels, load
+from segcritic.inputs import Images, InputWarning, Ready, choose_superpixels, find_sources, warn_of_scale
+from segcritic.models import InputNeeds, Model, load
 from segcritic.rules import BUILTIN, Rules, load_builtin
 from segcritic.rules import measure_rules as measure_rules_of_arrays
+from segcritic.threads import few_threads
 
 if TYPE_CHECKING:
+    from segcritic.audit import AuditResult
     from segcritic.stateless.train import Progress
 
-__all__ = ["Preset", "evaluate", "load", "load_rules", "measure_rules", "train"]
+__all__ = ["Checked", "Preset", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "train"]
 
 Preset = Literal["default", "paper"]
 
@@ -109,27 +111,88 @@ def train(
             on_image(number, len(sources))
         ready = source.read()
         if ready.is_constant:
-            left_out.append(ready.name)
+            left_out.append(source.described)
             continue
+        warn_of_scale(given_rules, ready)
         scenes.append(make_scene(ready.pixels, given_rules, ready.boundaries, ready.superpixels))
     if not scenes:
-        raise UserError(f"nothing can be seen in {sources[0].name}: all its pixels are equal; give other images")
+        raise UserError(f"nothing can be seen in {sources[0].described}: all its pixels are equal; give other images")
     if left_out:
         message = f"left out of training, all pixels being equal: {', '.join(left_out)}"
         warnings.warn(message, InputWarning, stacklevel=2)
-    actor = train_on_scenes(
-        scenes,
-        given_rules,
-        settings,
-        seed=seed,
-        minutes=minutes,
-        checkpoint=None if checkpoint is None else Path(checkpoint),
-        on_progress=on_progress,
-        allow_python=True,  # the rules are the user's own
-    )
+    with few_threads(settings):
+        actor = train_on_scenes(
+            scenes,
+            given_rules,
+            settings,
+            seed=seed,
+            minutes=minutes,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            on_progress=on_progress,
+            allow_python=True,  # the rules are the user's own
+        )
     needs = InputNeeds(boundaries is not None, pieces is not None, channel)
     card = write_card(given_rules, len(scenes), actor.curve, seed, preset)
     return Model("stateless", given_rules, actor, card, needs, allow_python=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """An image that rules were checked on: its name, and its normalised pixels, (H, W) float32."""
+
+    name: str
+    pixels: NDArray[np.float32]
+
+
+def check_rules(
+    rules: str | os.PathLike[str] | Rules,
+    images: Images,
+    *,
+    boundaries: Images | None = None,
+    superpixels: Images | None = None,
+    channel: int | str | None = None,
+    at_most: int = 5,
+    on_image: Callable[[int, int], None] | None = None,
+) -> "tuple[list[Checked], AuditResult]":
+    """Search for segmentations that the rules like, before training: do they cheat? See `segcritic.audit`.
+
+    Parameters
+    ----------
+    rules, images, boundaries, superpixels, channel : as in `train`
+    at_most : number of images, taken evenly from all
+    on_image : called before each image, with its number from 0 and their number
+
+    Returns
+    -------
+    The images that were looked at, and the audit: candidates of each image, and warnings in plain words.
+
+    Raises
+    ------
+    UserError
+        As `train`.
+    """
+    from segcritic.audit import AuditResult, audit
+    from segcritic.stateless.scene import make_scene
+
+    if at_most < 1:
+        raise UserError(f"the number of images is {at_most}; give at least 1")
+    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels)
+    sources = find_sources(images, boundaries, pieces, channel)
+    chosen = np.unique(np.linspace(0, len(sources) - 1, min(at_most, len(sources))).round().astype(int))
+    checked, scenes = [], []
+    for number, index in enumerate(chosen):
+        if on_image is not None:
+            on_image(number, len(chosen))
+        ready = sources[index].read()
+        if ready.is_constant:
+            where = sources[index].described
+            raise UserError(f"nothing can be seen in {where}: all its pixels are equal; leave it out")
+        warn_of_scale(given_rules, ready)
+        scene = make_scene(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
+        checked.append(Checked(ready.name, scene.image))
+        scenes.append(scene)
+    result: AuditResult = audit(given_rules, scenes, [image.name for image in checked], allow_python=True)
+    return checked, result
 
 
 def write_card(rules: Rules, n_images: int, curve: Sequence[dict[str, Any]], seed: int, preset: str) -> str:

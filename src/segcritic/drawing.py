@@ -3,24 +3,28 @@
 Lines are drawn on cracks, between the pixels, so pictures with lines are enlarged by a whole factor.
 """
 
-import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.graph import SuperpixelGraph
 
+if TYPE_CHECKING:
+    from segcritic.stateless.predict import Segmentation
+
 Picture = NDArray[np.uint8]
 
 MERGE, SPLIT = (30, 175, 75), (225, 45, 45)
 _LINE = (250, 215, 60)
-_REWARDS = ((120, 0, 0), (214, 69, 45), (250, 190, 90), (120, 200, 90), (190, 245, 160))  # 0 ... 1: dark red, light green
+_REWARDS = ((120, 0, 0), (214, 69, 45), (250, 190, 90), (120, 200, 90), (190, 245, 160))
+"""From reward 0, dark red, to 1, light green."""
 
 
 def gray(image: NDArray[np.floating], scale: int = 1) -> Picture:
     """Draw a normalised image (0 = black, 1 = white), each pixel `scale` x `scale` large."""
-    levels = (255 * np.sqrt(np.clip(image, 0, 1))).astype(np.uint8)  # square root: dim objects are seen too
+    levels = (255 * np.clip(image, 0, 1) ** 0.7).astype(np.uint8)  # dim objects are to be seen too
     return enlarge(np.repeat(levels[..., None], 3, axis=2), scale)
 
 
@@ -99,6 +103,17 @@ def label_colors(count: int) -> NDArray[np.float32]:
     return (255 * bright[:, None] * (0.25 + 0.75 * np.stack(channels, axis=1))).astype(np.float32)
 
 
+def story(found: "Segmentation", scale: int = 3) -> Picture:
+    """Draw image, the actor's choices and the objects in a row."""
+    return side_by_side(
+        [
+            gray(found.image, scale),
+            action_picture(found.graph, found.split, found.image, scale),
+            label_picture(found.image, found.labels, scale),
+        ]
+    )
+
+
 def side_by_side(pictures: Sequence[Picture], gap: int = 12) -> Picture:
     """Put pictures of equal height in a row, on white."""
     height = pictures[0].shape[0]
@@ -108,16 +123,14 @@ def side_by_side(pictures: Sequence[Picture], gap: int = 12) -> Picture:
 
 
 def png(picture: Picture) -> bytes:
-    """Encode a picture as PNG."""
+    """Encode a picture, (H, W, 3) or gray (H, W), as PNG."""
     import imageio.v3 as iio
 
-    buffer = io.BytesIO()
-    iio.imwrite(buffer, picture, extension=".png")
-    return buffer.getvalue()
+    return iio.imwrite("<bytes>", picture, extension=".png")
 
 
 def _draw_cracks(
-    picture: Picture, points: NDArray[np.floating], colors: NDArray[np.floating], scale: int, width: int
+    picture: Picture, points: NDArray[np.floating], colors: NDArray[Any], scale: int, width: int
 ) -> None:
     """Draw cracks in place: `points` (P, 2), row and column of their midpoints, one of which is a half."""
     points = np.asarray(points)

@@ -1,10 +1,11 @@
 """What the user hands over (files, folders or arrays), paired image by image and checked."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,13 @@ from numpy.typing import NDArray
 from segcritic.decode import read_planes
 from segcritic.errors import UserError
 from segcritic.images import list_images, read_image, read_labels, stem
+from segcritic.rules import Rules, SuperpixelRule
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Images: TypeAlias = PathLike | NDArray[Any] | Sequence[PathLike | NDArray[Any]]
+
+
+SUPERPIXEL_METHODS: tuple[str, ...] = get_args(SuperpixelRule.model_fields["method"].annotation)
 
 
 class InputWarning(UserWarning):
@@ -67,17 +72,18 @@ class Source:
         if boundaries is not None:
             name = str(boundaries) if isinstance(boundaries, Path) else f"the boundary map of {self.name}"
             boundaries = _read_boundaries(boundaries, name)
-            _same_shape(boundaries, pixels, name, self._image_name)
+            _same_shape(boundaries, pixels, name, self.described)
         if pieces is not None:
-            name = str(pieces) if isinstance(pieces, Path) else f"the superpixels of {self.name}"
+            name = str(pieces) if isinstance(pieces, Path) else f"the superpixel image of {self.name}"
             pieces = read_labels(pieces) if isinstance(pieces, Path) else np.asarray(pieces)
             if not np.issubdtype(pieces.dtype, np.integer):
-                raise UserError(f"{name} are {pieces.dtype} numbers; give integers, one number a superpixel")
-            _same_shape(pieces, pixels, name, self._image_name)
+                raise UserError(f"{name} holds {pieces.dtype} numbers; give integers, one number a superpixel")
+            _same_shape(pieces, pixels, name, self.described)
         return Ready(self.name, pixels, boundaries, pieces, pixel_size)
 
     @property
-    def _image_name(self) -> str:
+    def described(self) -> str:
+        """The image's path, or its name if it is an array."""
         return str(self.image) if isinstance(self.image, Path) else self.name
 
 
@@ -112,6 +118,35 @@ def find_sources(
     return [Source(*row, channel) for row in zip(names, found, maps, pieces, strict=True)]
 
 
+def choose_superpixels(rules: Rules, superpixels: Images | None) -> tuple[Rules, Images | None]:
+    """Tell a method's name from files of superpixels: the rules that ask for the method, and None; or as given.
+
+    Raises
+    ------
+    UserError
+        When `superpixels` is neither a method nor a path that exists.
+    """
+    if superpixels is None or not isinstance(superpixels, str):
+        return rules, superpixels
+    if superpixels in SUPERPIXEL_METHODS:
+        if rules.superpixels is None or rules.superpixels.method != superpixels:
+            chosen = SuperpixelRule.model_validate({"method": superpixels})
+            rules = rules.model_copy(update={"superpixels": chosen})
+        return rules, None
+    if not Path(superpixels).exists():
+        methods = ", ".join(SUPERPIXEL_METHODS)
+        raise UserError(f"superpixels: '{superpixels}' is neither a method ({methods}) nor a folder that exists")
+    return rules, superpixels
+
+
+def warn_of_scale(rules: Rules, image: Ready) -> None:
+    """Warn when an image's pixels are not of the size on which rules in micrometres count."""
+    stated, real = rules.pixel_size, image.pixel_size
+    if stated is not None and real is not None and not 0.95 < stated / real < 1.05:
+        message = f"{image.name}: the file says {real:.3g} micrometres a pixel, the rules {stated:.3g}; rules in um go"
+        warnings.warn(f"{message} by the latter", InputWarning, stacklevel=3)
+
+
 def _listed(images: Images) -> list[Path | NDArray[Any]]:
     if isinstance(images, str | os.PathLike):
         return list(list_images(images))
@@ -142,7 +177,7 @@ def _companions(
             raise UserError(f"{by_stem[stem(item)]} and {item} have the same stem; remove or rename one of them")
     for image, name in zip(images, names, strict=True):
         if name not in by_stem:
-            raise UserError(f"{others} has no {what} for {image}; it needs an image file named {name}.tif or {name}.png")
+            raise UserError(f"{others} has no {what} for {image}; it needs a file named {name}.tif or {name}.png")
     return [by_stem[name] for name in names]
 
 

@@ -1,8 +1,8 @@
 """A trained model: apply it, keep it as a folder, load it back.
 
-A model is a folder of four files that hold no code: `settings.json` (format version, training settings, learning curve),
-`weights.safetensors`, `rules.yaml` and `card.md` (what it is for and how it was trained, to read). `checkpoint/`, if it
-is there, is what `segcritic train --resume` goes on from; a model works without it.
+A model is a folder of four files, none of which holds code: `settings.json` (format version, training settings,
+learning curve), `weights.safetensors`, `rules.yaml` and `card.md` (what it is for and how it was trained, to read).
+`checkpoint/`, if it is there, is what `segcritic train --resume` goes on from; a model works without it.
 """
 
 import json
@@ -12,15 +12,16 @@ import warnings
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
 from segcritic.files import atomic_dir
-from segcritic.inputs import Images, InputWarning, Ready, Source, find_sources
-from segcritic.rules import Rules, SuperpixelRule
+from segcritic.inputs import Images, InputWarning, Ready, Source, choose_superpixels, find_sources, warn_of_scale
+from segcritic.rules import Rules
+from segcritic.threads import few_threads
 
 if TYPE_CHECKING:
     from segcritic.stateless.agent import Policy
@@ -31,7 +32,6 @@ VERSION = 1
 """Version of the model folder's format that this segcritic reads and writes."""
 
 CHECKPOINT = "checkpoint"
-SUPERPIXEL_METHODS: tuple[str, ...] = get_args(SuperpixelRule.model_fields["method"].annotation)
 _SHIPPED = Path(__file__).parent / "shipped"
 _FILES = ("settings.json", "weights.safetensors", "rules.yaml")
 
@@ -140,9 +140,10 @@ class Model:
         """Segment an image that was read and checked. One of equal pixels gives no objects, and an `InputWarning`."""
         from segcritic.stateless.predict import segment
 
-        found = segment(
-            image.pixels, self._policy, self.rules, image.boundaries, image.superpixels, allow_python=self.allow_python
-        )
+        warn_of_scale(self.rules, image)
+        maps = image.boundaries, image.superpixels
+        with few_threads(self.actor.settings):
+            found = segment(image.pixels, self._policy, self.rules, *maps, allow_python=self.allow_python)
         if not image.is_constant:
             return found
         warnings.warn(f"{image.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
@@ -235,27 +236,6 @@ def summary(card: str) -> str:
     return next((part for part in paragraphs if part and not part.startswith("#")), "")
 
 
-def choose_superpixels(rules: Rules, superpixels: Images | None) -> tuple[Rules, Images | None]:
-    """Tell a method's name from files of superpixels: the rules that ask for the method, and None; or as given.
-
-    Raises
-    ------
-    UserError
-        When `superpixels` is neither a method nor a path that exists.
-    """
-    if superpixels is None or not isinstance(superpixels, str):
-        return rules, superpixels
-    if superpixels in SUPERPIXEL_METHODS:
-        if rules.superpixels is None or rules.superpixels.method != superpixels:
-            chosen = SuperpixelRule.model_validate({"method": superpixels})
-            rules = rules.model_copy(update={"superpixels": chosen})
-        return rules, None
-    if not Path(superpixels).exists():
-        methods = ", ".join(SUPERPIXEL_METHODS)
-        raise UserError(f"superpixels: '{superpixels}' is neither a method ({methods}) nor a folder that exists")
-    return rules, superpixels
-
-
 def is_model(folder: str | os.PathLike[str]) -> bool:
     """Tell whether a folder holds a model of segcritic (not whether all its files are sound)."""
     try:
@@ -276,6 +256,11 @@ def check_target(folder: str | os.PathLike[str], replace: bool) -> None:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; give the name of a new folder for the model")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise UserError(f"cannot make the folder {folder}: {above} is a file; give another name")
+    if not os.access(above, os.W_OK):
+        raise UserError(f"cannot make the folder {folder}: {above} may not be written to; give another name")
     try:
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     except OSError as error:
@@ -344,7 +329,11 @@ def _read_actor(folder: Path, settings: dict[str, Any]) -> "TrainedActor":
         raise UserError(f"{path} is damaged or cut off ({error}); copy the model again") from error
     if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values() if tensor.is_floating_point()):
         raise UserError(f"{path} is damaged (it holds numbers that are not finite); copy the model again")
-    actor = TrainedActor(weights, TrainSettings.from_dict(settings["settings"]), list(settings["curve"]))
+    try:
+        training = TrainSettings.from_dict(settings["settings"])
+    except UserError as error:
+        raise UserError(f"{folder / 'settings.json'} is damaged ({error}); copy the model again") from error
+    actor = TrainedActor(weights, training, list(settings["curve"]))
     try:
         actor.policy()
     except (RuntimeError, KeyError, ValueError) as error:  # names and shapes, over many lines

@@ -38,6 +38,41 @@ def count_neighbours(node_object, n_objects, edges):
 
 
 @njit(cache=True, nogil=True)
+def _add_moments(sums, points, row, col):
+    """Add up what the least-squares circle through points needs (Kasa 1976), relative to (row, col)."""
+    for p in range(len(points)):
+        y = points[p, 0] - row
+        x = points[p, 1] - col
+        z = x * x + y * y
+        sums[0] += 1
+        sums[1] += y
+        sums[2] += x
+        sums[3] += y * y
+        sums[4] += x * x
+        sums[5] += x * y
+        sums[6] += y * z
+        sums[7] += x * z
+
+
+@njit(cache=True, nogil=True)
+def _fit_circle(sums):
+    """Centre (relative to where the sums are) and radius of the least-squares circle; radius 0 if there is none."""
+    n = sums[0]
+    if n < 3:
+        return 0.0, 0.0, 0.0
+    y, x = sums[1] / n, sums[2] / n
+    yy, xx, xy = sums[3] / n - y * y, sums[4] / n - x * x, sums[5] / n - x * y
+    z = (sums[3] + sums[4]) / n
+    yz, xz = sums[6] / n - y * z, sums[7] / n - x * z
+    determinant = yy * xx - xy * xy
+    if determinant < 1e-6 * (yy + xx) ** 2:  # on a line
+        return 0.0, 0.0, 0.0
+    row = 0.5 * (yz * xx - xz * xy) / determinant
+    col = 0.5 * (xz * yy - yz * xy) / determinant
+    return row, col, np.sqrt(max(z - 2 * (row * y + col * x) + row * row + col * col, 0.0))
+
+
+@njit(cache=True, nogil=True)
 def _mark_angles(points, radius, row, col):
     """Bits of the angle bins about (row, col) in which one of the points lies near the circle of this radius."""
     tolerance = max(1.5, 0.1 * radius)
@@ -56,12 +91,19 @@ def _mark_angles(points, radius, row, col):
 
 @njit(cache=True, nogil=True)
 def circle_hough(node_object, area, center_row, center_col, edges, points, points_start, border_points, border_start):
-    """Fraction of the angle bins in which the outline, image border included, lies near the circle of equal area.
+    """Fraction of the angle bins of a circle in which the outline lies near it.
 
-    Near is within max(1.5 px, 10 % of the radius). Below 5 px of radius a disk has too few cracks to fill every bin and
-    scores less than 1 (about .95 at 4 px, .75 at 3 px).
+    The circle is that of equal area about the centroid; for an object cut by the image border, the one that fits its
+    outline within the image best, of which only the angles within the image count, and the result is multiplied by the
+    share of the cut that lies inside the circle. Near is within max(1.5 px, 10 % of the radius). Below 5 px of radius
+    a disk has too few cracks to fill every bin and scores less than 1 (about .95 at 4 px, .75 at 3 px).
     """
-    bits = np.zeros(len(area), np.uint32)
+    n_objects = len(area)
+    cut = np.zeros(n_objects)
+    for objects in node_object:
+        for node in range(len(objects)):
+            cut[objects[node]] += border_start[node + 1] - border_start[node]
+    moments = np.zeros((n_objects, 8))
     for objects in node_object:
         for edge in range(len(edges)):
             i = objects[edges[edge, 0]]
@@ -69,15 +111,46 @@ def circle_hough(node_object, area, center_row, center_col, edges, points, point
             if i != j:
                 cracks = points[points_start[edge] : points_start[edge + 1]]
                 for o in (i, j):
-                    bits[o] |= _mark_angles(cracks, np.sqrt(area[o] / np.pi), center_row[o], center_col[o])
+                    if cut[o] > 0:
+                        _add_moments(moments[o], cracks, center_row[o], center_col[o])
+    row, col, radius = center_row.copy(), center_col.copy(), np.sqrt(area / np.pi)
+    for o in range(n_objects):
+        if cut[o] > 0:
+            down, right, radius[o] = _fit_circle(moments[o])
+            row[o] += down
+            col[o] += right
+
+    bits = np.zeros(n_objects, np.uint32)
+    cut_inside = np.zeros(n_objects)
+    height = width = 0.0  # the last row and column of the image, where cracks of its border lie half a pixel beyond
+    for p in range(len(border_points)):
+        height = max(height, border_points[p, 0])
+        width = max(width, border_points[p, 1])
+    for objects in node_object:
+        for edge in range(len(edges)):
+            i = objects[edges[edge, 0]]
+            j = objects[edges[edge, 1]]
+            if i != j:
+                cracks = points[points_start[edge] : points_start[edge + 1]]
+                for o in (i, j):
+                    bits[o] |= _mark_angles(cracks, radius[o], row[o], col[o])
         for node in range(len(objects)):
-            cracks = border_points[border_start[node] : border_start[node + 1]]
             o = objects[node]
-            bits[o] |= _mark_angles(cracks, np.sqrt(area[o] / np.pi), center_row[o], center_col[o])
-    fraction = np.zeros(len(area))
-    for o in range(len(area)):
-        left = bits[o]
-        while left:
-            fraction[o] += 1.0 / HOUGH_BINS
-            left &= left - np.uint32(1)
+            farthest = (radius[o] + max(1.5, 0.1 * radius[o])) ** 2
+            for p in range(border_start[node], border_start[node + 1]):
+                y, x = border_points[p, 0] - row[o], border_points[p, 1] - col[o]
+                cut_inside[o] += y * y + x * x <= farthest
+    fraction = np.zeros(n_objects)
+    for o in range(n_objects):
+        expected = found = 0
+        for angle_bin in range(HOUGH_BINS):
+            angle = 2 * np.pi * (angle_bin + 0.5) / HOUGH_BINS
+            y, x = row[o] + radius[o] * np.sin(angle), col[o] + radius[o] * np.cos(angle)
+            if cut[o] == 0 or (0 <= y <= height and 0 <= x <= width):
+                expected += 1
+                found += (bits[o] >> np.uint32(angle_bin)) & np.uint32(1)
+        if expected and radius[o] > 0:
+            fraction[o] = found / expected
+            if cut[o] > 0:
+                fraction[o] *= cut_inside[o] / cut[o]
     return fraction

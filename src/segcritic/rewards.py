@@ -16,8 +16,6 @@ from segcritic.rules import Context, Rules, count_score, needed_descriptors, obj
 
 Credit = Literal["share", "maximum"]
 
-_LARGEST_SHARE = 4.0
-"""No superpixel counts for more than this many median superpixels: else the background would drown the objects."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,12 @@ class Rewards:
     count: NDArray[np.float64]
 
 
-def node_weights(graph: SuperpixelGraph) -> NDArray[np.float64]:
-    """Weight of each superpixel in the reward of its object and of the image, (N,): its area, but for huge ones."""
-    area = graph.node_sums[:, NODE_SUMS.index("area")]
-    return np.minimum(area, _LARGEST_SHARE * np.median(area))
+def node_weights(graph: SuperpixelGraph, largest: float = np.inf) -> NDArray[np.float64]:
+    """Weight of each superpixel in the reward of its object and of the image, (N,): its area in pixels, up to `largest`.
+
+    Without a limit, such as the area of a typical object, the background would drown the objects.
+    """
+    return np.minimum(graph.node_sums[:, NODE_SUMS.index("area")], largest)
 
 
 def node_rewards(
@@ -57,13 +57,15 @@ def node_rewards(
     rules: Rules,
     context: Context,
     background: NDArray[np.float64],
+    weight: NDArray[np.float64],
     allow_python: bool = False,
 ) -> Rewards:
     """Judge every superpixel of K partitions.
 
     Each object takes the class in which it earns more: as an object of the rules' kind its superpixels earn its score;
     as background each of them earns its own likelihood of being background. So a huge background object is judged
-    piece by piece, and swallowing an object costs what the object would have earned.
+    piece by piece, and swallowing an object costs what the object would have earned. Without a rule on brighter or
+    darker nothing is known of the background: then it earns 0.5 wherever no object earns more.
 
     Parameters
     ----------
@@ -73,30 +75,35 @@ def node_rewards(
     context : Context
     background : (N,) float64
         Likelihood in [0, 1] that a superpixel is background; 0.5 where nothing is known.
+    weight : (N,) float64
+        From `node_weights`.
     allow_python : bool
         Whether rules may call functions of the user's own.
     """
     objects = measure(graph, node_labels, needed_descriptors(rules) | {"touches_border"})
     score = object_scores(rules, objects, context, graph, allow_python)
-    weight = node_weights(graph)
     row = objects.node_object
     total = np.bincount(row.ravel(), np.broadcast_to(weight, row.shape).ravel(), len(objects))
     dark = np.bincount(row.ravel(), np.broadcast_to(weight * background, row.shape).ravel(), len(objects)) / total
-    foreground = score > dark
-    node = np.where(foreground[row], score[row], background)
+    bright, bright_object = (1 - background, 1 - dark) if rules.polarity else (1.0, 1.0)
+    foreground = score * bright_object > dark
+    node = np.where(foreground[row], score[row] * bright, background)
     n_objects = np.bincount(objects.sample, foreground, len(row))
     return Rewards(objects, score, foreground, node, count_score(rules, n_objects))
 
 
-def edge_shares(graph: SuperpixelGraph) -> NDArray[np.float64]:
-    """Part of both ends' weight that an edge carries, (E, 2), mean 1: each superpixel's, spread evenly over its edges."""
+def edge_shares(graph: SuperpixelGraph, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Part of both ends' weight that an edge carries, (E, 2): each superpixel's, spread evenly over its edges.
+
+    Scaled so that the two parts of an edge add up to 1 on average.
+    """
     degree = np.bincount(graph.edges.ravel(), minlength=graph.n_nodes)
-    share = (node_weights(graph) / np.maximum(degree, 1))[graph.edges]
+    share = (weight / np.maximum(degree, 1))[graph.edges]
     return share * (graph.n_edges / share.sum()) if graph.n_edges else share
 
 
 def edge_rewards(
-    graph: SuperpixelGraph, node: NDArray[np.float64], credit: Credit = "share"
+    graph: SuperpixelGraph, node: NDArray[np.float64], weight: NDArray[np.float64], credit: Credit = "share"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rewards of the superpixels -> rewards of the edges.
 
@@ -104,6 +111,8 @@ def edge_rewards(
     ----------
     graph : SuperpixelGraph
     node : (K, N) float64
+    weight : (N,) float64
+        From `node_weights`.
     credit : {"share", "maximum"}
         "maximum": the higher of the two ends (paper, section 3.2). "share": both ends by their share of the area, so
         that the weighted mean over all edges is exactly the weighted mean over all superpixels that have an edge.
@@ -112,15 +121,15 @@ def edge_rewards(
     -------
     reward : (K, E) float64
         In [0, 1].
-    weight : (E,) float64
+    edge_weight : (E,) float64
         Of each edge in the mean over a subgraph: 1 for "maximum".
     """
     ends = node[:, graph.edges]
     if credit == "maximum":
         return ends.max(axis=2), np.ones(graph.n_edges)
-    share = edge_shares(graph)
-    weight = share.sum(axis=1)
-    return (ends * share).sum(axis=2) / weight, weight
+    share = edge_shares(graph, weight)
+    edge_weight = share.sum(axis=1)
+    return (ends * share).sum(axis=2) / edge_weight, edge_weight
 
 
 def contrast_rewards(graph: SuperpixelGraph, split: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -133,7 +142,6 @@ def contrast_rewards(graph: SuperpixelGraph, split: NDArray[np.floating]) -> NDA
     return np.abs((1 - split) - np.abs(mean[graph.edges[:, 0]] - mean[graph.edges[:, 1]]))
 
 
-def total_reward(graph: SuperpixelGraph, rewards: Rewards) -> NDArray[np.float64]:
+def total_reward(rewards: Rewards, weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weighted mean reward of each partition's superpixels, times its count score, (K,), in [0, 1]."""
-    weight = node_weights(graph)
     return rewards.node @ (weight / weight.sum()) * rewards.count

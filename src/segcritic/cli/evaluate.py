@@ -48,7 +48,7 @@ def _check_replaceable(path: Path) -> None:
 
     if path.is_dir():
         raise UserError(f"{path} is a folder; give the name of a JSON file")
-    if path.is_file() and path.stat().st_size:
+    if path.is_file() and not path.is_symlink() and path.stat().st_size:
         try:
             json.loads(path.read_bytes())
         except ValueError:
@@ -60,7 +60,7 @@ def _write(path: Path, content: dict) -> None:
     from segcritic.files import atomic_text
 
     text = json.dumps(content, indent=1) + "\n"
-    if path.exists() and not path.is_file():  # /dev/stdout and its like cannot be renamed over
+    if path.exists() and (path.is_symlink() or not path.is_file()):  # /dev/stdout and its like: not to be renamed over
         try:
             with open(path, "w", encoding="utf-8") as device:
                 device.write(text)

@@ -1,5 +1,6 @@
 """How far training is: a progress bar on a terminal, a line now and then elsewhere."""
 
+import math
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -31,7 +32,7 @@ class TrainingProgress:
         )
         self._quiet = not console.is_terminal
         self._task: TaskID | None = None
-        self._last_line = time.monotonic()
+        self._last_line = -math.inf  # the first step is told at once
 
     def __enter__(self) -> Self:
         self._bar.start()

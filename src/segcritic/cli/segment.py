@@ -76,8 +76,8 @@ def segment(
             rows["image"] += [source.name] * count
             for name, values in result.table.items():
                 rows[name] += list(values) if count else []
-    finally:  # Ctrl-C or a full disk: what was done is measured all the same
-        if len(failed) < len(sources) and table_path.parent.is_dir():
+    finally:  # after Ctrl-C too: what was labelled is measured
+        if rows:
             write_measurements(table_path, rows)
     done = len(sources) - len(failed)
     if done:

@@ -1,5 +1,6 @@
 """`segcritic train`: rules and images -> a model."""
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Annotated, Literal
@@ -36,7 +37,7 @@ def train(
     seed
         The same seed, images and rules give the same model.
     minutes
-        Train for so long at most.
+        Train for so long at most; with --resume, all in all.
     steps
         Updates, instead of the preset's number.
     preset
@@ -60,21 +61,26 @@ def train(
     api.load_rules(rules)  # a mistake in it, before anything is removed
     if overwrite:
         shutil.rmtree(checkpoint, ignore_errors=True)
-    with TrainingProgress() as progress:
-        model = api.train(
-            images,
-            rules,
-            boundaries=boundaries,
-            superpixels=superpixels,
-            channel=channel,
-            preset=preset,
-            steps=steps,
-            seed=seed,
-            minutes=minutes,
-            checkpoint=checkpoint,
-            on_image=progress.reading,
-            on_progress=progress,
-        )
+    try:
+        with TrainingProgress() as progress:
+            model = api.train(
+                images,
+                rules,
+                boundaries=boundaries,
+                superpixels=superpixels,
+                channel=channel,
+                preset=preset,
+                steps=steps,
+                seed=seed,
+                minutes=minutes,
+                checkpoint=checkpoint,
+                on_image=progress.reading,
+                on_progress=progress,
+            )
+    finally:
+        with contextlib.suppress(OSError):  # nothing is left behind by training that never began
+            checkpoint.rmdir()
+            out.rmdir()
     model.save(out)
     stopped = "Stopped early; the best model so far is kept. " if model.actor.interrupted else ""
     reward = f" (reward {model.actor.curve[-1]['reward']:.3f})" if model.actor.curve else ""

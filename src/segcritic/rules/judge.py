@@ -133,7 +133,7 @@ def judge(
         judgements["intensity"] = _judge_number("mean_intensity", rules.intensity, values, None, context, None)
     elif isinstance(rules.intensity, PolarityRule):
         rule = rules.intensity
-        values = rules.polarity * (objects["mean_intensity"] - objects["outside_intensity"])
+        values = objects["mean_intensity"] - objects["outside_intensity"]
         deviation = np.maximum(0.0, rule.by - values) / (rule.tolerance or rule.by / 2)
         judgements["intensity"] = Judgement(rule.weight, values, np.maximum(values, rule.by), _finite(deviation))
     for name in rules.python:

@@ -12,7 +12,7 @@ from segcritic.stateless.networks import NetworkSettings
 from segcritic.stateless.scene import Scene
 from segcritic.stateless.unet import pool_superpixels
 
-_CONTRAST = 7  # edge feature: mean gradient on the shared boundary
+_CONTRAST, _BETWEEN_CORES = 7, 11  # edge features: gradient on the boundary; whether it parts two likely objects
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ class Policy(nn.Module):
     def forward(self, graph: GraphBatch) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation of each edge's Normal, (E,) each; split is the positive direction.
 
-        The mean starts from the contrast across the edge: a policy that has learned nothing yet splits where the
-        gradient is high. For sparse rewards this decides whether anything is learned at all (STATELESS trial).
+        A policy that has learned nothing yet splits where the gradient is high and between likely objects: from there
+        rewards are found that a random partition would hardly ever earn.
         """
-        prior = self.settings.warm_start * graph.edge_features[:, _CONTRAST]
-        return self.actor(graph, prior)
+        prior = graph.edge_features[:, _CONTRAST] + graph.edge_features[:, _BETWEEN_CORES]
+        return self.actor(graph, self.settings.warm_start * prior)
 

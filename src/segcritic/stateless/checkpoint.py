@@ -69,4 +69,4 @@ def restore(
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"the checkpoint in {folder} is damaged ({error}): {advice}") from error
+        raise UserError(f"the checkpoint in {folder} is damaged ({' '.join(str(error).split())}): {advice}") from error

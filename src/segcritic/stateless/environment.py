@@ -48,7 +48,7 @@ class Outcome:
 def judge_partition(scene: Scene, node_labels: NDArray[np.int32], rules: Rules, allow_python: bool) -> Rewards:
     """Rewards of one or K partitions of an image's superpixels, (N,) or (K, N)."""
     labels = np.atleast_2d(node_labels)
-    return node_rewards(scene.graph, labels, rules, scene.context, scene.background, allow_python)
+    return node_rewards(scene.graph, labels, rules, scene.context, scene.background, scene.weight, allow_python)
 
 
 def act(
@@ -64,14 +64,14 @@ def act(
         last = first + scene.graph.n_edges
         costs = -raw[:, first:last].astype(np.float64)
         rewards = judge_partition(scene, multicut(scene.graph, costs), rules, allow_python)
-        reward, share = edge_rewards(scene.graph, rewards.node, settings.credit)
+        reward, share = edge_rewards(scene.graph, rewards.node, scene.weight, settings.credit)
         if settings.contrast_weight:
             contrast = contrast_rewards(scene.graph, 1 / (1 + np.exp(costs)))
             reward = (1 - settings.contrast_weight) * reward + settings.contrast_weight * contrast
         edge.append(reward)
         weight.append(share)
         image.append(rewards.count)
-        total.append(total_reward(scene.graph, rewards))
+        total.append(total_reward(rewards, scene.weight))
         objects.append(np.bincount(rewards.objects.sample, rewards.foreground, len(raw)))
         first = last
     return Outcome(

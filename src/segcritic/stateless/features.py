@@ -158,6 +158,6 @@ def rough_partition(graph: SuperpixelGraph, relief: Relief) -> NDArray[np.int32]
     """
     core = node_core(graph, relief)
     bright = _node_mean(graph, relief.height) > _CORE_LEVEL
-    labels = np.where(bright, core, 0).astype(np.int32)[None]
+    labels = np.unique(np.where(bright, core, 0), return_inverse=True)[1].astype(np.int32)[None]
     dense_labels(labels)
     return labels[0]

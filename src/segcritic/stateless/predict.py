@@ -1,16 +1,18 @@
 """A trained actor -> labels of an image, and a table that says why each object is kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage as ndi
 
-from segcritic.graph import SuperpixelGraph
+from segcritic.contours import fill_holes, settle_outlines
+from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.objects import measure
 from segcritic.partition import multicut
 from segcritic.rules import Rules, needed_descriptors, rule_scores
+from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.agent import Policy
 from segcritic.stateless.environment import judge_partition
 from segcritic.stateless.scene import Scene, make_scene
@@ -19,7 +21,7 @@ _TABLE = (
     *("centroid_row", "centroid_col", "area", "equivalent_diameter", "major_axis", "minor_axis", "eccentricity"),
     *("orientation", "perimeter", "circularity", "solidity", "mean_intensity", "touches_border"),
 )
-"""Descriptors that every table of measurements has, besides those that the rules read."""
+"""Descriptors of the table of measurements."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Segmentation:
     labels : (H, W) int32
         0 = background, objects 1..M.
     table : dict of str to (M,) arrays
-        'label', descriptors in pixels, 'score' in [0, 1], and 'score_<rule>' for each rule.
+        'label', 'score' and 'score_<rule>' in [0, 1], as judged on superpixels; descriptors of the labels, in pixels.
     graph : SuperpixelGraph
     split : (E,) float32
         Probability that the actor splits each edge.
@@ -65,16 +67,24 @@ def segment_scene(scene: Scene, policy: Policy, rules: Rules, allow_python: bool
     logits = split_logits(policy, scene)
     node_labels = multicut(scene.graph, -logits.astype(np.float64))
     rewards = judge_partition(scene, node_labels, rules, allow_python)
-    objects = measure(scene.graph, node_labels, needed_descriptors(rules) | set(_TABLE))
+    objects = measure(scene.graph, node_labels, needed_descriptors(rules) | {"touches_border"})
     kept = rewards.foreground & (rewards.score >= rules.keep_above)
     if rules.border == "drop":
         kept &= objects["touches_border"] == 0
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    labels = fill_holes(number[rewards.objects.node_object[0]][scene.graph.superpixels])
+    labels = number[rewards.objects.node_object[0]][scene.graph.superpixels]
+    if rules.polarity:
+        level = (rules.background or BackgroundRule()).level
+        labels = settle_outlines(labels, scene.image, scene.relief.floor, level)
+    else:
+        labels = fill_holes(labels)
+    found = np.unique(labels[labels > 0])  # settling may leave nothing of an object
+    kept_rows = np.flatnonzero(kept)[found - 1]
+    labels = np.searchsorted(found, labels, "right").astype(np.int32)
     each = rule_scores(rules, objects, scene.context, scene.graph, allow_python)
-    table = {"label": number[kept], "score": rewards.score[kept]}
-    table |= {f"score_{name}": values[kept] for name, values in each.items()}
-    table |= {name: objects[name][kept] for name in objects.columns}
+    table = {"label": np.arange(1, len(found) + 1), "score": rewards.score[kept_rows]}
+    table |= {f"score_{name}": values[kept_rows] for name, values in each.items()}
+    table |= measure_labels(labels, scene.image, _TABLE)
     split = 1 / (1 + np.exp(-logits))
     return Segmentation(labels, table, scene.graph, split, node_labels, rewards.node[0], scene.image)
 
@@ -105,22 +115,13 @@ def segment(
     return segment_scene(make_scene(pixels, rules, boundaries, superpixels), policy, rules, allow_python)
 
 
-def fill_holes(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Give background that lies wholly within one object to that object."""
-    pockets, n = ndi.label(labels == 0)
+
+def measure_labels(labels: NDArray[np.int32], image: NDArray[np.float32], names: Sequence[str]) -> dict[str, NDArray]:
+    """Descriptors of the objects 1..M of a label image, as columns of M values."""
+    n = int(labels.max())
     if n == 0:
-        return labels
-    touching = np.zeros((n + 1, 2), np.int32)  # lowest and highest label beside each pocket
-    touching[:, 0] = np.iinfo(np.int32).max
-    for axis in (0, 1):
-        first, second = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(labels, axis, 0)[1:]
-        pocket_first, pocket_second = np.moveaxis(pockets, axis, 0)[:-1], np.moveaxis(pockets, axis, 0)[1:]
-        for pocket, label in ((pocket_first, second), (pocket_second, first)):
-            beside = (pocket > 0) & (label > 0)
-            np.minimum.at(touching[:, 0], pocket[beside], label[beside])
-            np.maximum.at(touching[:, 1], pocket[beside], label[beside])
-    border = np.unique(np.concatenate([pockets[0], pockets[-1], pockets[:, 0], pockets[:, -1]]))
-    enclosed = touching[:, 0] == touching[:, 1]
-    enclosed[border] = False
-    enclosed[0] = False
-    return np.where(enclosed[pockets], touching[pockets, 1], labels)
+        return {name: np.zeros(0) for name in names}
+    # Every object is one superpixel of a graph of its own; the background may lie in several pieces, which is as well.
+    dense = labels - 1 if (labels > 0).all() else np.where(labels > 0, labels - 1, n)
+    objects = measure(build_graph(image, dense), np.arange(int(dense.max()) + 1, dtype=np.int32), names)
+    return {name: objects[name][:n] for name in names}

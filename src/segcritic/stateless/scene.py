@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.images import normalise
 from segcritic.objects import measure
+from segcritic.rewards import node_weights
 from segcritic.rules import Context, Rules, rough_descriptors
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.features import edge_features, node_features, rough_partition
 from segcritic.superpixels import connected_pieces, superpixels
+from segcritic.superpixels.hough import likely_circles
 from segcritic.superpixels.shells import Relief, relief, shells
 
 _SMALLEST_ROUGH = 0.1  # of a typical disk: smaller rough objects are debris
@@ -29,6 +31,8 @@ class Scene:
     relief : Relief
     background : (N,) float64
         Likelihood of each superpixel to be background; 0.5 when the rules name no polarity.
+    weight : (N,) float64
+        Of each superpixel in the rewards: its area, up to that of a typical object.
     context : Context
         What rules with ``expect: rough`` compare with.
     node_features, edge_features : (N, Fn), (E, Fe) float32
@@ -39,6 +43,7 @@ class Scene:
     graph: SuperpixelGraph
     relief: Relief
     background: NDArray[np.float64]
+    weight: NDArray[np.float64]
     context: Context
     node_features: NDArray[np.float32]
     edge_features: NDArray[np.float32]
@@ -65,14 +70,17 @@ def make_scene(
     image = normalise(np.asarray(pixels, np.float32))
     if rules.polarity < 0:
         image = 1 - image
-    found = relief(image)
+    found = relief(image, rules.superpixels.settings.get("radius") if rules.superpixels else None)
     if given is not None:
         cut = connected_pieces(given)
     else:
         method = rules.superpixels.method if rules.superpixels else "shells"
         settings = rules.superpixels.settings if rules.superpixels else {}
-        if method == "shells" and "radius" not in settings:
-            settings["found"] = found
+        if method == "shells":
+            settings = {"outline": (rules.background or BackgroundRule()).level, "found": found} | settings
+        if method == "watershed" and settings.get("circles"):
+            settings["found"] = likely_circles(image, settings["circles"])
+            found = settings["found"].relief(image.shape)
         cut = superpixels(image, method, boundaries if method == "watershed" else None, **settings)
     graph = build_graph(image, cut, boundaries)
     background = _background(graph, found, rules)
@@ -81,6 +89,7 @@ def make_scene(
         graph,
         found,
         background,
+        node_weights(graph, np.pi * found.radius**2),
         Context(rough=_rough_values(graph, found, rules)),
         node_features(graph, image, found, background),
         edge_features(graph, image, found, background),

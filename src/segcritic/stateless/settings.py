@@ -1,13 +1,14 @@
 """Every setting of rule-driven training, in one place."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from segcritic.errors import UserError
 from segcritic.rewards import Credit
 from segcritic.stateless.networks import NetworkSettings
 
 Learner = Literal["samples", "critic", "samples+critic"]
+GlobalReward = Literal["shared", "critic"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class TrainSettings:
     ema: float = 0.98
     credit: Credit = "share"
     contrast_weight: float = 0.0
-    global_reward: Literal["shared", "critic"] = "shared"
+    global_reward: GlobalReward = "shared"
     entropy_bonus: float = 0.0
     target_entropy: float = -1.0
     temperature_rate: float = 3e-3
@@ -69,8 +70,13 @@ class TrainSettings:
             raise UserError(f"training setting 'samples' is {self.samples}: give an even number, at least 2")
         if self.steps < 1 or self.images_per_step < 1:
             raise UserError("training settings 'steps' and 'images_per_step' must be at least 1")
-        if self.global_reward == "critic" and self.learner != "critic":
-            raise UserError("training setting global_reward: critic needs learner: critic")
+        for name, kinds in (("learner", Learner), ("credit", Credit), ("global_reward", GlobalReward)):
+            if getattr(self, name) not in get_args(kinds):
+                raise UserError(
+                    f"training setting '{name}' is {getattr(self, name)!r}: choose from {', '.join(get_args(kinds))}"
+                )
+        if self.global_reward == "critic" and not (self.learner == "critic" and self.network.global_head):
+            raise UserError("training setting global_reward: critic needs learner: critic and network.global_head: true")
 
     @classmethod
     def paper(cls) -> Self:

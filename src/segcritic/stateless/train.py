@@ -247,7 +247,7 @@ def train(
     start = saved = time.monotonic()
     interrupted = False
     reward = objects = float("nan")
-    step = first
+    done = first
     try:
         for step in range(first, settings.steps):
             spent = time.monotonic() - start + seconds_before
@@ -262,6 +262,7 @@ def train(
             outcome = learner.update(
                 [usable[i] for i in chosen], rules, fraction, seed * 1_000_003 + step, allow_python
             )
+            done = step + 1
             mean_reward, mean_objects = float(outcome.total.mean()), float(outcome.objects.mean())
             reward = mean_reward if math.isnan(reward) else 0.9 * reward + 0.1 * mean_reward
             objects = mean_objects if math.isnan(objects) else 0.9 * objects + 0.1 * mean_objects
@@ -276,11 +277,9 @@ def train(
             if checkpoint is not None and now - saved > _CHECKPOINT_SECONDS:
                 save(checkpoint, learner, step + 1, spent, curve, seed)
                 saved = now
-        else:
-            step = settings.steps
     except KeyboardInterrupt:
         interrupted = True
     if checkpoint is not None:
-        save(checkpoint, learner, step, time.monotonic() - start + seconds_before, curve, seed)
+        save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, seed)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedActor(weights, settings, curve, interrupted)

@@ -1,12 +1,16 @@
 """Superpixels as basins of a height map: the image's gradient, or a boundary map from any network."""
 
+from collections.abc import Sequence
+
 import bioimage_cpp as bic
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from segcritic.superpixels.merging import merge_pieces
+from segcritic.superpixels.hough import Circles, likely_circles
 from segcritic.superpixels.pieces import connected_pieces
+
+_ACROSS = 1e6  # cost of a merge across a likely circle's outline: after all others
 
 
 def watershed(
@@ -15,6 +19,9 @@ def watershed(
     sigma: float = 1.0,
     min_size: int = 12,
     n_superpixels: int | None = None,
+    mean_size: float | None = None,
+    circles: Sequence[float] | None = None,
+    found: Circles | None = None,
 ) -> NDArray[np.int32]:
     """Watershed seeded at the minima of the height map (paper, A.12, "RAW" and "UNET").
 
@@ -26,9 +33,16 @@ def watershed(
     sigma : float
         Pixels; scale of the gradient, or smoothing of the boundary map before seeds are sought.
     min_size : int
-        Pixels; smaller basins join the neighbour of most similar intensity.
+        Pixels; smaller basins join the neighbour beyond the weakest boundary.
     n_superpixels : int, optional
-        Merge on, by intensity, until this many are left.
+        Merge on across the weakest boundaries until this many are left.
+    mean_size : float, optional
+        Pixels; the same, by the superpixels' mean area.
+    circles : (low, high), optional
+        Pixels; cut the basins along likely circles with radii in this range as well: where the outline of a round
+        object fades, the gradient alone loses it.
+    found : Circles, optional
+        The image's likely circles, if they are known already.
     """
     image = np.ascontiguousarray(image, np.float32)
     if boundaries is None:
@@ -37,5 +51,86 @@ def watershed(
         height = bic.filters.gaussian_smoothing(np.ascontiguousarray(boundaries, np.float32), sigma)
     minima = ndi.minimum_filter(height, 3) == height
     markers = ndi.label(minima, structure=np.ones((3, 3)))[0].astype(np.int32)
-    basins = connected_pieces(bic.segmentation.watershed(height, markers))
-    return connected_pieces(merge_pieces(basins, image, n_superpixels or int(basins.max()) + 1, min_size))
+    basins = bic.segmentation.watershed(height, markers)
+    cuts = None
+    if circles is not None:
+        found = found or likely_circles(image, (circles[0], circles[1]))
+        cuts = found.cuts(image.shape)
+        basins = basins.astype(np.int64) * (int(cuts.max()) + 1) + cuts
+    if mean_size is not None:
+        n_superpixels = max(2, round(image.size / mean_size))
+    return merge_across_weak(connected_pieces(basins), height, n_superpixels, min_size, cuts)
+
+
+def merge_across_weak(
+    pieces: NDArray[np.int32],
+    height: NDArray[np.float32],
+    n_target: int | None = None,
+    min_size: int = 12,
+    cuts: NDArray[np.int32] | None = None,
+) -> NDArray[np.int32]:
+    """Merge neighbouring pieces, weak boundaries between small pieces first, until `n_target` are left.
+
+    The cost of a merge is h^2 ab / (a + b), with the mean height h on the boundary and the areas a and b: Ward's, with
+    the height in the place of the difference of the means. In rounds, each of which merges the cheaper half of the
+    pairs that are each other's best.
+
+    Parameters
+    ----------
+    pieces : (H, W) int32
+        Over-segmentation, values 0..N-1.
+    height : (H, W) float32
+        Strength of the boundary at every pixel.
+    n_target : int, optional
+        Number of superpixels wanted; by default only small pieces are merged.
+    min_size : int
+        Pixels; smaller pieces are merged even below `n_target`.
+    cuts : (H, W) int32, optional
+        Parts of the image; only small pieces are merged across them, and only if there is no other way.
+
+    Returns
+    -------
+    (H, W) int32, values 0..M-1, each superpixel 4-connected if the pieces were.
+    """
+    number = np.arange(int(pieces.max()) + 1)  # of each piece's superpixel
+    size = np.bincount(pieces.ravel()).astype(np.float64)
+    part = np.zeros(len(number), np.int64)
+    if cuts is not None:
+        part[pieces.ravel()] = cuts.ravel()
+    sides = [(pieces[1:], pieces[:-1], height[1:], height[:-1]), (pieces[:, 1:], pieces[:, :-1], height[:, 1:], height[:, :-1])]
+    one, other = (np.concatenate([side[k].ravel() for side in sides]) for k in (0, 1))
+    total = np.concatenate([(0.5 * (side[2] + side[3])).ravel() for side in sides]).astype(np.float64)
+    length = np.ones(len(total))
+    while True:
+        # Join the boundaries between the same two superpixels.
+        low, high = np.minimum(one, other).astype(np.int64), np.maximum(one, other).astype(np.int64)
+        kept = low != high
+        keys, pair = np.unique(low[kept] * len(size) + high[kept], return_inverse=True)
+        if not len(keys):
+            break
+        total, length = np.bincount(pair, total[kept]), np.bincount(pair, length[kept])
+        one, other = np.divmod(keys, len(size))
+
+        small = np.minimum(size[one], size[other]) < min_size
+        across = part[one] != part[other]
+        excess = len(size) - n_target if n_target is not None and not small.any() else 0
+        cost = (total / length) ** 2 * size[one] * size[other] / (size[one] + size[other]) + _ACROSS * across
+        allowed = np.flatnonzero(small | ~across & (excess > 0))
+        order = allowed[np.argsort(cost[allowed], kind="stable")]
+        rank = np.full(len(cost), len(cost))
+        rank[order] = np.arange(len(order))
+        first = np.full(len(size), len(cost))
+        np.minimum.at(first, one[order], rank[order])
+        np.minimum.at(first, other[order], rank[order])
+        mutual = order[(first[one[order]] == rank[order]) & (first[other[order]] == rank[order])]
+        if not len(mutual):
+            break
+        chosen = mutual[: max(1, min(len(mutual) // 2, excess if excess > 0 else len(mutual)))]
+        part[one[chosen]] = np.where(size[one[chosen]] >= size[other[chosen]], part[one[chosen]], part[other[chosen]])
+        size[one[chosen]] += size[other[chosen]]
+        joined = np.arange(len(size))
+        joined[other[chosen]] = one[chosen]
+        left, joined = np.unique(joined, return_inverse=True)
+        size, part = size[left], part[left]
+        number, one, other = joined[number], joined[one], joined[other]
+    return number.astype(np.int32)[pieces]

@@ -106,7 +106,7 @@ def merge_pieces(
     values: NDArray[np.float32],
     n_target: int,
     min_size: int = 6,
-    cuts: NDArray[np.int32] | None = None,
+    cuts: NDArray[np.integer] | None = None,
 ) -> NDArray[np.int32]:
     """Merge neighbouring pieces until `n_target` are left (Ward 1963: each merge adds least to the squared error).
 
@@ -120,7 +120,7 @@ def merge_pieces(
         Number of superpixels wanted.
     min_size : int
         Pixels; smaller pieces are merged even below `n_target`.
-    cuts : (H, W) int32, optional
+    cuts : (H, W) integer, optional
         Likely objects, 0 = none. Pieces of different likely objects merge last.
 
     Returns

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 from skimage.filters import threshold_otsu
 
+from segcritic.superpixels.cores import local_maxima, prominent_basins, watershed
 from segcritic.superpixels.merging import merge_pieces
 from segcritic.superpixels.pieces import connected_pieces
 
-_LOWEST_PEAK = 0.06  # of the image's intensity range: fainter basins are background
+_PLATEAU = 0.25  # of a basin's height: pixels above make its peak, so that a few bright spots do not
+_NECK = 0.05  # of the typical radius: how much narrower than both sides a neck must be to part two likely objects
+_LOWEST_PEAK = 0.1  # of the image's intensity range: fainter basins are background
 _RELIEF_RANGE = (0.05, 0.75)  # outlines lie between these; below is background, above is inner texture
 _N_SHELLS = 20
 _RADIUS_RANGE = (4.0, 40.0)  # pixels, of the typical object, when estimated
@@ -34,28 +37,20 @@ class Relief:
         0 = local background, 1 = peak of the basin.
     cores : (H, W) int32
         Likely objects: watershed regions of the summed distance transforms of the relief; 0 = background.
+    floor : (H, W) float32
+        Local background.
     radius : float
         Pixels; radius of the typical object in a first rough segmentation.
     """
 
     height: NDArray[np.float32]
     cores: NDArray[np.int32]
+    floor: NDArray[np.float32]
     radius: float
 
 
 def _smooth(image: NDArray, sigma: float) -> NDArray:
     return bic.filters.gaussian_smoothing(np.ascontiguousarray(image, np.float32), sigma)
-
-
-def local_maxima(image: NDArray, distance: float, mask: NDArray) -> NDArray[np.int32]:
-    """Markers, (H, W) int32: the pixels of `mask` that are the highest within `distance` pixels, numbered from 1."""
-    size = 2 * max(1, int(distance)) + 1
-    peaks = (ndi.maximum_filter(image, size) == image) & mask
-    return ndi.label(peaks, structure=np.ones((3, 3)))[0].astype(np.int32)
-
-
-def _watershed(height: NDArray, markers: NDArray[np.int32], mask: NDArray | None = None) -> NDArray[np.int32]:
-    return bic.segmentation.watershed(np.ascontiguousarray(height, np.float32), markers, mask=mask)
 
 
 def typical_radius(smoothed: NDArray) -> float:
@@ -83,18 +78,18 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     background = float(np.percentile(smoothed, 5))
     span = float(np.percentile(smoothed, 99.5)) - background
     if span <= 0:
-        flat = np.zeros(image.shape)
-        return Relief(flat.astype(np.float32), flat.astype(np.int32), _RADIUS_RANGE[0])
+        flat = np.zeros(image.shape, np.float32)
+        return Relief(flat, flat.astype(np.int32), smoothed, _RADIUS_RANGE[0])
     if radius is None:
         radius = typical_radius(smoothed)
     coarse = _smooth(image, max(1.0, 0.5 * radius))
     markers = local_maxima(coarse, 0.5 * radius, coarse > background + _LOWEST_PEAK * span)
     if not markers.any():
         markers = local_maxima(coarse, max(image.shape), np.ones(image.shape, bool))
-    basins = _watershed(-coarse, markers)
+    basins = watershed(-coarse, markers)
     n = int(markers.max()) + 1
     highest = np.asarray(ndi.maximum(smoothed, basins, np.arange(n)))
-    upper = smoothed > background + 0.5 * (highest[basins] - background)
+    upper = smoothed > background + _PLATEAU * (highest[basins] - background)
     peak = np.bincount(basins.ravel(), (smoothed * upper).ravel(), n) / np.maximum(
         np.bincount(basins.ravel(), upper.ravel(), n), 1
     )
@@ -109,8 +104,8 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     depth = sum(bic.distance.distance_transform(height > level) for level in (low, 0.5 * (low + high), high))
     depth = _smooth(depth / 3, 1.0)  # type: ignore[operator]
     above = height > low
-    cores = _watershed(-depth, local_maxima(depth, max(2.0, 0.35 * radius), above), above)
-    return Relief(height, cores, radius)
+    cores = prominent_basins(depth, _NECK * radius, above)
+    return Relief(height, cores, floor, radius)
 
 
 def shells(
@@ -118,6 +113,7 @@ def shells(
     pieces: float = 12,
     min_size: int = 6,
     radius: float | None = None,
+    outline: float = 0.42,
     found: Relief | None = None,
 ) -> NDArray[np.int32]:
     """Superpixels as merged shells of relative intensity.
@@ -132,6 +128,8 @@ def shells(
         Pixels; the smallest superpixel.
     radius : float, optional
         Pixels; typical radius of an object, estimated from the image when not given.
+    outline : float
+        Height of the relief where outlines are expected: superpixels on both sides of it merge last.
     found : Relief, optional
         The image's relief, if it is known already.
 
@@ -145,9 +143,8 @@ def shells(
     level = np.minimum((height - lowest) / (highest - lowest) * _N_SHELLS, _N_SHELLS - 1).astype(np.int32)
     inside = found.cores > 0
     fine = _smooth(image, max(1.0, 0.2 * found.radius))
-    basins = _watershed(-fine, local_maxima(fine, 3, inside), inside)
-    cuts = np.where(inside, found.cores * np.int64(basins.max() + 1) + basins, 0)
-    cuts = np.unique(cuts, return_inverse=True)[1].reshape(image.shape).astype(np.int32)
+    basins = watershed(-fine, local_maxima(fine, 3, inside), inside)
+    cuts = np.where(inside, (found.cores * np.int64(basins.max() + 1) + basins) * 2 + (found.height > outline), 0)
     n_target = int(pieces * found.cores.max() + 30)
     small = connected_pieces(level + cuts * _N_SHELLS)
     return connected_pieces(merge_pieces(small, height, n_target, min_size, cuts))

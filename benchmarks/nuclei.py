@@ -1,0 +1,214 @@
+"""Nuclei: rules without annotations, against Otsu, the distance watershed, and the bound of the superpixels.
+
+K-fold cross-validation: fold f holds out every k-th image of the sorted list, starting at the f-th; training sees the
+images of the other folds, and no label. Every run (method, fold, seed) is a process of its own and leaves a JSON file
+in the cache, so that the same command goes on where it was stopped, and then makes the page from the cache.
+"""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import common
+from nuclei_runs import Run, run_all
+
+METRICS = ("mAP", "AP50", "AP75")
+LEARNERS = ("samples", "critic", "samples+critic")
+
+
+def planned(arguments: Namespace) -> list[Run]:
+    """The runs of docs/nuclei.md. Methods that learn nothing label all images in one run."""
+    common_settings = {"data": str(arguments.data), "images": arguments.images, "rules": arguments.rules}
+    still = [Run(method, **common_settings) for method in ("otsu", "distance watershed", "bound")]
+    return still + [
+        Run("rules only", **common_settings, fold=fold, folds=arguments.folds, seed=seed, steps=arguments.steps)
+        for seed in arguments.seeds
+        for fold in range(arguments.folds)
+    ]
+
+
+def planned_learners(arguments: Namespace) -> list[Run]:
+    """The runs of docs/learners.md: every learner for as many steps, and for as long; the first fold is held out."""
+    runs = []
+    for seed in arguments.seeds:
+        for learner in LEARNERS:
+            for budget in ({"steps": arguments.steps}, {"seconds": arguments.seconds}):
+                runs.append(
+                    Run(
+                        "rules only",
+                        str(arguments.data),
+                        arguments.images,
+                        arguments.rules,
+                        fold=0,
+                        folds=arguments.folds,
+                        seed=seed,
+                        learner=learner,
+                        **budget,
+                    )
+                )
+    return runs
+
+
+def spread(values: list[float], form: str = "") -> str:
+    """Mean and, of several values, standard deviation; '-' of none."""
+    def write(value: float) -> str:
+        return format(value, form) if form else common.score(value)
+
+    if not values:
+        return "-"
+    return write(mean(values)) + (f" ± {write(stdev(values))}" if len(values) > 1 else "")
+
+
+def cells(results: list[dict[str, Any]]) -> list[str]:
+    """Scores and costs of the runs of one row, the seeds apart: mean and standard deviation over the seeds.
+
+    The score of a seed is the mean over all images of all its folds.
+    """
+    by_seed: dict[int | None, list[dict[str, Any]]] = {}
+    for result in results:
+        by_seed.setdefault(result["seed"], []).append(result)
+    scores = [
+        [mean(row[metric] for result in one for row in result["scores"]) for one in by_seed.values()] for metric in METRICS
+    ]
+    trained = [result["training_seconds"] for result in results if result["training_seconds"] is not None]
+    return [
+        *(spread(values) for values in scores),
+        f"{mean(trained):.0f}" if trained else "-",
+        f"{mean(seconds for result in results for seconds in result['image_seconds']):.2f}",
+        f"{max(result['peak_megabytes'] for result in results) / 1000:.2f}",
+    ]
+
+
+HEAD = (*METRICS, "training, s", "s / image", "peak memory, GB")
+
+
+def cost_text(arguments: Namespace) -> str:
+    return (
+        f"**Machine.** {common.machine(arguments.threads)} Seconds are of the processor. Training counts from the pixels"
+        " in memory to the trained actor (superpixels, features, updates), mean over the runs; s / image from pixels to"
+        " labels. Memory is the largest of a run's process, all images of its training held in it."
+    )
+
+
+def version_text(results: list[dict[str, Any]]) -> list[str]:
+    """A warning where the cache mixes runs of different code or is not complete."""
+    codes = {result["code"] for result in results}
+    if len(codes) < 2:
+        return []
+    return ["", f"**Mixed code.** These runs were made with {len(codes)} states of the code; empty the cache for one."]
+
+
+def page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> list[str]:
+    """Lines of docs/nuclei.md."""
+    rows = []
+    for method in dict.fromkeys(run.method for run in runs):
+        wanted = [run for run in runs if run.method == method]
+        # a seed counts when all of its folds are there
+        seeds = {run.seed for run in wanted} - {run.seed for run in wanted if run not in results}
+        there = [results[run] for run in wanted if run.seed in seeds]
+        name = f"rules only, no labels ({len(seeds)} seeds)" if method == "rules only" else method
+        if method == "bound" and there:
+            name = f"bound of the superpixels (median {there[0]['superpixels']:.0f} of them)"
+        rows.append([name, *(cells(there) if there else ["not run"] + ["-"] * (len(HEAD) - 1))])
+    n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
+    steps = arguments.steps or "the default number of"
+    return [
+        "# Nuclei: rules alone",
+        "",
+        "mAP: mean of TP / (TP + FP + FN) over the IoU thresholds .50, .55, ... .95, then over the images; AP50 and AP75:"
+        " at one threshold. Of several seeds: mean ± standard deviation, not the best.",
+        "",
+        f"**Data and split.** {common.NUCLEI_TEXT} {n_images} images, {arguments.folds}-fold cross-validation: fold f holds"
+        f" out every {arguments.folds}. image of the list sorted by name, starting at the f-th; the actor is trained on the"
+        " other images, without labels, and its labels of the held-out ones are scored.",
+        "",
+        f"**Method.** Built-in rules `{arguments.rules}`, default settings, {steps} steps, seeds"
+        f" {', '.join(map(str, arguments.seeds))}.",
+        "",
+        "**Tuning.** Nothing is fitted to the held-out images of a fold. But the constants of superpixels, rules and"
+        " training were settled while looking at scores on this same list, so expect a little less elsewhere. The settings"
+        " of the distance watershed are the best found on this list with its truth, which favours it; Otsu has none.",
+        "",
+        cost_text(arguments),
+        "",
+        f"**Command.** `{common.command(arguments, ('quick', 'images', 'folds', 'seeds', 'steps'))}`",
+        *version_text(list(results.values())),
+        "",
+        *common.table(("", *HEAD), rows),
+    ]
+
+
+def learners_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> list[str]:
+    """Lines of docs/learners.md."""
+    tables: list[str] = []
+    for budget, title in (("steps", "At equal steps"), ("seconds", "At equal seconds")):
+        rows = []
+        for learner in LEARNERS:
+            wanted = [run for run in runs if run.learner == learner and (run.seconds is None) == (budget == "steps")]
+            there = [results[run] for run in wanted if run in results]
+            name = f"{learner} ({len(there)} seeds)"
+            done = [f"{mean(result['steps'] for result in there):,.0f}"] if there else ["not run"]
+            rows.append([name, *done, *(cells(there) if there else ["-"] * len(HEAD))])
+        tables += ["", f"## {title}", "", *common.table(("learner", "steps", *HEAD), rows)]
+    n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
+    return [
+        "# Three ways to learn from the same rewards",
+        "",
+        "`samples`: several partitions per image, each subgraph's reward against the mean of the others, no critic."
+        " `critic`: the paper's soft actor-critic (eq. 2 and 4). `samples+critic`: the sampled loss, with the critic's"
+        " prediction as what to expect. Environment, actor, rules and images are the same; see [method.md](method.md).",
+        "",
+        f"**Data and split.** {common.NUCLEI_TEXT} {n_images} images; every {arguments.folds}. of the list sorted by name is"
+        " held out, the others train without labels. Seeds"
+        f" {', '.join(map(str, arguments.seeds))}: mean ± standard deviation.",
+        "",
+        "**Tuning.** All three run with the same default settings, which were chosen for `samples`; the learners with a"
+        f" critic were not tuned for themselves. Equal seconds: {arguments.seconds:g} s of wall time for the updates, the"
+        " learning rate falling over that time.",
+        "",
+        cost_text(arguments),
+        "",
+        f"**Command.** `{common.command(arguments, ('compare_learners', 'quick', 'images', 'seeds', 'steps', 'seconds'))}`",
+        *version_text(list(results.values())),
+        *tables,
+    ]
+
+
+def main() -> int:
+    parser = common.parser(__doc__, "nuclei.md, docs/learners.md")
+    parser.add_argument("--data", type=Path, default=common.NUCLEI, help="folder of images/ and labels/ (or masks/)")
+    parser.add_argument("--compare-learners", action="store_true", help="compare the learners: docs/learners.md")
+    parser.add_argument("--cache", type=Path, default=Path("runs/nuclei"), help="folder of the finished runs")
+    parser.add_argument("--from-cache", action="store_true", help="run nothing, make the page from the runs that are there")
+    parser.add_argument("--images", type=int, help="only so many images, evenly spread over the list")
+    parser.add_argument("--folds", type=int, default=3, help="folds of the cross-validation")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, help="updates, instead of the default number")
+    parser.add_argument("--seconds", type=float, default=120.0, help="budget of 'equal seconds'")
+    parser.add_argument("--rules", default="nuclei", help="rules file, or the name of a built-in one")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.images, arguments.seeds = arguments.images or 6, [0, 1]
+        arguments.steps, arguments.seconds = arguments.steps or 4, 4.0
+    common.use_threads(arguments.threads)
+    from segcritic.errors import UserError
+
+    name = "learners.md" if arguments.compare_learners else "nuclei.md"
+    try:
+        runs = planned_learners(arguments) if arguments.compare_learners else planned(arguments)
+        results = run_all(runs, arguments.cache, arguments.threads, arguments.from_cache)
+        lines = (learners_page if arguments.compare_learners else page)(runs, results, arguments)
+    except UserError as error:
+        print(f"nuclei.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nnuclei.py: stopped; what was finished is in {arguments.cache}, the same command goes on", file=sys.stderr)
+        return 130
+    common.write_page(lines, arguments, name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""What one update of actor and critic costs: floating-point operations and seconds.
+
+The state is one generated image, its superpixels a grid with as many diagonal neighbours as make the wanted number of
+edges. Operations are those of matrix products and convolutions, forward and backward, a multiplication and an addition
+being two (`torch.utils.flop_counter`). Seconds hold everything: multicut, rewards, subgraphs, losses, optimiser.
+"""
+
+import sys
+import time
+from argparse import Namespace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import common
+
+if TYPE_CHECKING:
+    from segcritic.stateless.scene import Scene
+    from segcritic.stateless.settings import TrainSettings
+
+RELEASE_SECONDS, RELEASE_RATE = 6.4, 88.0
+"""One update of the published release, one thread: seconds, and the thread's GFLOP/s in matrix products."""
+RELEASE_GFLOP = 457.0
+PAPER_GRID, PAPER_EDGES = (11, 21), 524
+PAPER_WIDTH = 2028
+_CELL = 12  # pixels, side of a superpixel
+_LARGE = 1000  # hidden units from which one update is enough to time
+
+
+@dataclass
+class Cost:
+    """Of one update."""
+
+    parameters: int
+    gflop: float
+    seconds: float
+
+
+def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "Scene":
+    """An image of bright disks on noise, and a grid of superpixels with exactly `n_edges` pairs of neighbours."""
+    import numpy as np
+    from scipy.ndimage import gaussian_filter
+
+    from segcritic.api import load_rules
+    from segcritic.stateless.scene import make_scene
+
+    rng = np.random.default_rng(seed)
+    height, width = n_rows * _CELL, n_cols * _CELL
+    row, col = np.mgrid[:height, :width]
+    cells = (row // _CELL) * n_cols + col // _CELL
+    missing = n_edges - (2 * n_rows * n_cols - n_rows - n_cols)
+    # One pixel moved at a corner where four cells meet makes two of them neighbours that were diagonal before.
+    for corner in rng.choice((n_rows - 1) * (n_cols - 1), missing, replace=False):
+        y, x = (corner // (n_cols - 1) + 1) * _CELL, (corner % (n_cols - 1) + 1) * _CELL
+        cells[y - 1, x] = cells[y, x]
+    seeds = np.zeros((height, width))
+    seeds.flat[rng.choice(seeds.size, max(1, n_rows * n_cols // 10), replace=False)] = 1
+    image = gaussian_filter(seeds, 0.8 * _CELL)
+    image = image / image.max() + 0.02 * rng.normal(size=image.shape)
+    scene = make_scene(image.astype(np.float32), load_rules("nuclei"), given=cells)
+    if (scene.graph.n_nodes, scene.graph.n_edges) != (n_rows * n_cols, n_edges):
+        raise RuntimeError(f"made {scene.graph.n_nodes} superpixels and {scene.graph.n_edges} edges")
+    return scene
+
+
+def cost(scene: "Scene", settings: "TrainSettings", repeats: int) -> Cost:
+    """Cost of one update; the seconds are the processor's, the shortest of `repeats` updates (0: of the counted one)."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from segcritic.api import load_rules
+    from segcritic.stateless.agent import FeatureScale
+    from segcritic.stateless.train import Learner
+
+    rules = load_rules("nuclei")
+    learner = Learner(settings, FeatureScale.of([scene]), 0, torch.device("cpu"))
+    networks = [learner.policy] + ([learner.critic] if learner.critic else [])
+    parameters = sum(value.numel() for network in networks for value in network.parameters())
+
+    def timed(step: int) -> float:
+        start = time.process_time()
+        learner.update([scene], rules, 0.0, step, False)
+        return time.process_time() - start
+
+    with FlopCounterMode(display=False) as counter:
+        counted = timed(0)
+    seconds = min((timed(step) for step in range(1, repeats + 1)), default=counted)
+    return Cost(parameters, counter.get_total_flops() / 1e9, seconds)
+
+
+def matrix_rate() -> float:
+    """GFLOP/s of this machine's threads in matrix products of the paper's width."""
+    import torch
+
+    a = torch.rand(PAPER_WIDTH, PAPER_WIDTH)
+    best = float("inf")
+    for _ in range(4):
+        start = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - start)
+    return 2 * PAPER_WIDTH**3 / best / 1e9
+
+
+def main() -> int:
+    parser = common.parser(__doc__, "training_speed.md")
+    parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 512, PAPER_WIDTH], help="hidden units")
+    parser.add_argument("--superpixels", type=int, nargs="+", default=[100, 250, 500, 1000, 2000, 4000])
+    parser.add_argument("--repeats", type=int, default=10, help="updates to time, after one that is counted")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.widths, arguments.superpixels, arguments.repeats = [32, 64], [100, 250], 2
+    common.use_threads(arguments.threads)
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    common.write_page(page(arguments), arguments, "training_speed.md")
+    return 0
+
+
+def less(ratio: float) -> str:
+    """A ratio to the release: 3.2× less, 320× less."""
+    return f"{ratio:,.0f}×" if ratio >= 100 else f"{ratio:.2g}×"
+
+
+def by_width(scene: "Scene", arguments: Namespace) -> list[list[str]]:
+    """Rows: networks of the paper's shape at several widths, then the default settings."""
+    from segcritic.stateless.networks import NetworkSettings
+    from segcritic.stateless.settings import TrainSettings
+
+    rows = []
+    variants = [(f"paper's shape, {width} hidden units", paper_settings(width), width) for width in arguments.widths]
+    default = NetworkSettings()
+    variants.append((f"default shape, width {default.width}, critic", replace(TrainSettings(), learner="critic", samples=2), 0))
+    variants.append(("default settings", TrainSettings(), 0))
+    for name, settings, width in variants:
+        print(name, file=sys.stderr, flush=True)
+        found = cost(scene, settings, 0 if width >= _LARGE else arguments.repeats)
+        rows.append(
+            [
+                name,
+                f"{found.parameters / 1e6:.3g}",
+                f"{found.gflop:.3g}",
+                f"{found.seconds:.3g}",
+                less(RELEASE_GFLOP / found.gflop),
+                less(RELEASE_SECONDS / found.seconds),
+            ]
+        )
+    return rows
+
+
+def paper_settings(width: int) -> "TrainSettings":
+    """The paper's agent with hand-made features in the place of the U-Net's."""
+    from segcritic.stateless.settings import TrainSettings
+
+    paper = TrainSettings.paper()
+    network = replace(paper.network, hidden_width=width, pixel_features=0, hand_made=True)
+    return replace(paper, network=network)
+
+
+def by_size(arguments: Namespace) -> list[list[str]]:
+    """Rows: one update per number of superpixels, for two learners at the default width."""
+    from segcritic.stateless.settings import TrainSettings
+
+    rows = []
+    for n in arguments.superpixels:
+        n_rows = max(k for k in range(2, int(n**0.5) + 1) if n % k == 0)
+        n_cols = n // n_rows
+        n_edges = round(PAPER_EDGES / (PAPER_GRID[0] * PAPER_GRID[1]) * n)
+        scene = grid_scene(n_rows, n_cols, n_edges)
+        cells = [f"{n:,}", f"{n_edges:,}"]
+        for settings in (TrainSettings(), replace(TrainSettings(), learner="critic", samples=2)):
+            print(f"{n} superpixels, {settings.learner}", file=sys.stderr, flush=True)
+            found = cost(scene, settings, arguments.repeats)
+            cells += [f"{found.gflop:.3g}", f"{1000 * found.seconds:,.0f}"]
+        rows.append(cells)
+    return rows
+
+
+def page(arguments: Namespace) -> list[str]:
+    """Lines of the Markdown page."""
+    from segcritic.stateless.settings import TrainSettings
+
+    widths, sizes = by_width(grid_scene(*PAPER_GRID, PAPER_EDGES), arguments), by_size(arguments)
+    default = TrainSettings()
+    return [
+        "# Cost of one update",
+        "",
+        f"One update on one image of {PAPER_GRID[0] * PAPER_GRID[1]} superpixels and {PAPER_EDGES} edges, against"
+        f" {RELEASE_SECONDS} s = {RELEASE_GFLOP:.0f} GFLOP (read off as the seconds times {RELEASE_RATE:.0f} GFLOP/s of the"
+        " thread) that the published release took for an image of this size. Operations are those of matrix products and"
+        " convolutions, forward and backward, a multiplication and an addition being two; seconds are the processor's, for"
+        " the whole update with multicut, rewards, subgraphs and optimiser.",
+        "",
+        "**Data.** A generated image with a grid of superpixels, seed 0; no training, no tuning.",
+        "",
+        "*Paper's shape*: depth 2, MLPs of 3 hidden layers, a head of 2 hidden layers per subgraph size on concatenated"
+        " edges, learner `critic`. Hand-made features stand in for the U-Net's, whose cost is left out, and the critic"
+        " judges two sets of actions per update (a mirrored pair) where the paper has one: up to twice the work."
+        f" *Default settings*: learner `{default.learner}`, {default.samples} partitions per image.",
+        "",
+        f"**Machine.** {common.machine(arguments.threads, ('numpy', 'torch'))} Matrix products run at"
+        f" {matrix_rate():.0f} GFLOP/s here; to compare seconds, scale by that against {RELEASE_RATE:.0f}."
+        f" Shortest of {arguments.repeats} updates (from {_LARGE} hidden units on: the first and only one).",
+        "",
+        f"**Command.** `{common.command(arguments, ('quick', 'widths', 'superpixels', 'repeats'))}`",
+        "",
+        *common.table(
+            ("networks", "parameters, M", "GFLOP", "seconds", "GFLOP, times less", "seconds, times less"), widths
+        ),
+        "",
+        "## Growth with the image, at the default width",
+        "",
+        *common.table(
+            (
+                "superpixels",
+                "edges",
+                "default, GFLOP",
+                "default, ms",
+                "`critic`, 2 samples, GFLOP",
+                "`critic`, 2 samples, ms",
+            ),
+            sizes,
+            left=0,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

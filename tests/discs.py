@@ -1,0 +1,41 @@
+"""Tiny pictures of bright discs, and superpixels that respect them: for the tests of everything above the graph."""
+
+import functools
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from segcritic.rules import Rules, load_builtin
+from segcritic.stateless.scene import Scene, make_scene
+
+FOUR = ((16, 16), (16, 46), (46, 20), (48, 48))
+TWO = ((20, 18), (20, 42))
+
+
+def discs(shape=(64, 64), centres=FOUR, radius=11.0, noise=0.02, seed=0):
+    """(H, W) float32 raw picture, and the true labels."""
+    row, column = np.indices(shape)
+    truth = np.zeros(shape, np.int32)
+    for number, (r, c) in enumerate(centres, 1):
+        truth[np.hypot(row - r, column - c) <= radius] = number
+    bright = ndi.gaussian_filter((truth > 0).astype(float), 0.7)
+    bright += np.random.default_rng(seed).normal(0, noise, shape)
+    return (100 + 1000 * bright).astype(np.float32), truth
+
+
+def blocks(truth, side=8):
+    """Square superpixels cut along the outlines of the truth; numbers with gaps, as a user's own may have."""
+    row, column = np.indices(truth.shape)
+    return truth.astype(np.int32) * 10_000 + row // side * 100 + column // side
+
+
+@functools.cache
+def nuclei() -> Rules:
+    return load_builtin("nuclei")
+
+
+@functools.cache
+def scene_of(centres=FOUR, shape=(64, 64), radius=11.0, seed=0) -> Scene:
+    """The discs made ready by the rules for nuclei, with superpixels by `blocks`; shared, not to be changed."""
+    pixels, truth = discs(shape, centres, radius, seed=seed)
+    return make_scene(pixels, nuclei(), given=blocks(truth))

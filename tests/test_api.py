@@ -1,0 +1,238 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+import segcritic
+from segcritic.errors import UserError
+from segcritic.inputs import InputWarning, find_sources
+from segcritic.rules import load_builtin
+from small_model import RULES, disks, trained, write_disks
+
+
+def _train(images, rules=None, **options):
+    return segcritic.train(images, rules or segcritic.Rules.loads(RULES), steps=2, **options)
+
+
+# Importing
+
+
+def test_importing_is_quick_and_loads_nothing_heavy():
+    code = (
+        "import sys, time; start = time.perf_counter(); import segcritic; print(time.perf_counter() - start);"
+        "print([m for m in ('torch', 'numba', 'skimage', 'scipy', 'numpy', 'cyclopts') if m in sys.modules])"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
+    seconds, heavy = zip(*(run.stdout.splitlines() for run in runs), strict=True)
+    assert heavy == ("[]", "[]")
+    assert min(map(float, seconds)) < 0.3
+
+
+def test_the_public_names_are_there():
+    for name in segcritic.__all__:
+        assert getattr(segcritic, name).__name__ == name
+    assert set(segcritic.__all__) < set(dir(segcritic))
+    assert segcritic.__version__.count(".") == 2
+    with pytest.raises(AttributeError, match="no attribute 'segmentation'"):
+        segcritic.segmentation  # noqa: B018
+
+
+# Training
+
+
+def test_training_finds_the_disks():
+    image, truth = disks()
+    labels = trained().segment(image)
+    assert segcritic.evaluate(labels, truth)["AP50"] == 1
+    assert trained().actor.curve[-1]["step"] == 20
+
+
+def test_images_may_be_paths_arrays_or_lists_and_give_the_same_model(tmp_path):
+    image = disks()[0]
+    folder = write_disks(tmp_path / "images", "a")
+    models = [_train(images) for images in (image, [image], folder, str(folder / "a.tif"), [folder / "a.tif"])]
+    for model in models[1:]:
+        for name, weights in models[0].actor.weights.items():
+            np.testing.assert_array_equal(weights, model.actor.weights[name])
+
+
+def test_rules_may_be_a_file_a_name_or_rules(tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").write_text(RULES)
+    rules = segcritic.Rules.loads(RULES)
+    assert segcritic.load_rules(tmp_path / "mine.yaml") == segcritic.load_rules(rules) == rules
+    assert segcritic.load_rules("nuclei") == load_builtin("nuclei")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nuclei").write_text(RULES)  # a file of the user's comes before a built-in of its name
+    assert segcritic.load_rules("nuclei") == rules
+    with pytest.raises(UserError, match=r"no rules file nucleus, and no built-in rules of that name \(circles, "):
+        segcritic.load_rules("nucleus")
+    with pytest.raises(UserError, match="is a folder; give a rules file"):
+        segcritic.load_rules(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"steps": 0}, "number of steps is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"minutes": 0}, "minutes is 0; give a number above 0"),
+        ({"minutes": float("nan")}, "minutes is nan"),
+        ({"preset": "fast"}, "no preset 'fast'; choose default or paper"),
+    ],
+)
+def test_senseless_settings_are_refused(options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        segcritic.train(disks()[0], "coins", **options)
+
+
+def test_constant_images_are_left_out_of_training():
+    image = disks()[0]
+    flat = np.full_like(image, 3)
+    with pytest.warns(InputWarning, match="left out of training, all pixels being equal: image 1$"):
+        model = _train([image, flat])
+    assert "on 1 image," in model.card
+    with pytest.raises(UserError, match="nothing can be seen in image 0: all its pixels are equal"):
+        _train([flat, flat])
+
+
+def test_boundaries_reach_the_graph_and_are_needed_again(tmp_path):
+    image, truth = disks()
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    probability = np.zeros(image.shape, np.uint8)
+    probability[:, 45:] = 255
+    tifffile.imwrite(maps / "a.tif", probability)
+    images = write_disks(tmp_path / "images", "a")
+    model = _train(images, boundaries=maps)
+    assert model.needs.boundaries
+    with pytest.raises(UserError, match="trained with boundary maps"):
+        model.segment(images / "a.tif")
+    found = model.analyse(images / "a.tif", boundaries=maps / "a.tif", superpixels=truth)
+    left = found.graph.node_sums[:, 2] / found.graph.node_sums[:, 0] < 40
+    mean = found.graph.edge_sums[:, -1] / found.graph.edge_length
+    disk_on_the_left = left[found.graph.edges].any(axis=1)
+    assert set(mean[disk_on_the_left]) == {0.0}
+    assert set(mean[~disk_on_the_left]) == {1.0}
+
+
+def test_superpixels_of_the_users_own(tmp_path):
+    image, truth = disks()
+    model = _train(image, superpixels=truth)
+    assert model.needs.superpixels
+    found = model.analyse(image, superpixels=truth)
+    assert found.graph.n_nodes == 5
+    method = _train(image, superpixels="watershed")
+    assert not method.needs.superpixels
+    assert method.rules.superpixels.method == "watershed"
+
+
+# Inputs
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (np.zeros((1, 1)), "image 0 is an image of one pixel"),
+        (np.zeros((1, 9)), "image 0 is an image of 1 x 9 pixels"),
+        (np.full((9, 9), np.nan), "image 0 has 81 pixels that are NaN or infinite"),
+        (np.full((9, 9), np.inf), "image 0 has 81 pixels that are NaN or infinite"),
+        (np.array([["a", "b"], ["c", "d"]]), "image 0 has the shape .* one channel at a time"),
+    ],
+)
+def test_unusable_arrays_are_refused(array, sentence):
+    with pytest.raises(UserError, match=sentence):
+        trained().segment(array)
+
+
+def test_a_colour_array_is_refused():
+    with pytest.raises(UserError, match=r"image 0 has the shape \(9, 9, 3\)"):
+        trained().segment([np.zeros((9, 9, 3))])
+
+
+def test_sources_are_paired_by_stem(tmp_path):
+    images, maps = write_disks(tmp_path / "images", "a", "b"), write_disks(tmp_path / "maps", "b", "c")
+    with pytest.raises(UserError, match=r"maps has no boundary map for .*a\.tif; it needs a file named a\.tif"):
+        find_sources(images, boundaries=maps)
+    write_disks(maps, "a")
+    sources = find_sources(images, boundaries=maps)
+    assert [(s.name, s.image.name, s.boundaries.name) for s in sources] == [
+        ("a", "a.tif", "a.tif"),
+        ("b", "b.tif", "b.tif"),
+    ]
+    (images / "a.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"a\.png and .*a\.tif have the same stem"):
+        find_sources(images)
+    with pytest.raises(UserError, match="there are 2 images, but 1 superpixels arrays"):
+        find_sources([disks()[0]] * 2, superpixels=[disks()[1]])
+    with pytest.raises(UserError, match="there are no images"):
+        find_sources([])
+
+
+@pytest.mark.parametrize(
+    ("boundaries", "largest"),
+    [
+        (np.full((84, 90), 255, np.uint8), 1.0),
+        (np.full((84, 90), 2**15, np.uint16), 2**15 / (2**16 - 1)),
+        (np.full((84, 90), True), 1.0),
+        (np.full((84, 90), 0.25), 0.25),
+    ],
+)
+def test_boundary_maps_are_probabilities(boundaries, largest, tmp_path):
+    image = disks()[0]
+    (source,) = find_sources(image, boundaries=boundaries)
+    np.testing.assert_allclose(source.read().boundaries, largest)
+    tifffile.imwrite(tmp_path / "map.tif", boundaries)
+    images = write_disks(tmp_path / "images", "a")
+    (source,) = find_sources(images / "a.tif", boundaries=tmp_path / "map.tif")
+    np.testing.assert_allclose(source.read().boundaries, largest)
+
+
+def test_boundary_maps_that_are_no_probabilities_are_refused():
+    image = disks()[0]
+    with pytest.raises(UserError, match=r"the boundary map of image 0 holds values from 0 to 7"):
+        find_sources(image, boundaries=np.linspace(0, 7, image.size).reshape(image.shape))[0].read()
+    with pytest.raises(UserError, match=r"the boundary map of image 0 has the shape \(3, 3\), but its image"):
+        find_sources(image, boundaries=np.zeros((3, 3)))[0].read()
+    with pytest.raises(UserError, match="the superpixel image of image 0 holds float64 numbers"):
+        find_sources(image, superpixels=np.zeros(image.shape))[0].read()
+
+
+# Evaluating and measuring
+
+
+def test_evaluate_takes_arrays_lists_and_paths(tmp_path):
+    truth = disks()[1]
+    half = np.where(truth > 2, 0, truth)
+    for name, labels in (("labels", half), ("truth", truth)):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "a.tif", labels)
+    (tmp_path / "labels" / "measurements.csv").write_text("image\n")
+    for scores in (
+        segcritic.evaluate(half, truth),
+        segcritic.evaluate([half], [truth]),
+        segcritic.evaluate(tmp_path / "labels", str(tmp_path / "truth")),
+        segcritic.evaluate(tmp_path / "labels" / "a.tif", tmp_path / "truth" / "a.tif"),
+    ):
+        assert scores["AP50"] == 0.5
+        assert scores["DiC"] == -2
+    with pytest.raises(UserError, match="must both be paths, or both be arrays"):
+        segcritic.evaluate(half, tmp_path / "truth")
+
+
+def test_measured_rules_fit_the_measured_objects(tmp_path):
+    image, truth = disks()
+    rules = segcritic.measure_rules(image, truth, name="disks")
+    area = (truth == 1).sum()
+    assert rules.descriptors["area"].expect == pytest.approx(area, rel=0.01)
+    assert rules.polarity == 1
+    images, labels = write_disks(tmp_path / "images", "a", "b"), tmp_path / "labels"
+    labels.mkdir()
+    tifffile.imwrite(labels / "b.tif", truth)  # a few examples: not every image has labels
+    assert segcritic.measure_rules(images, labels, name="disks") == rules
+    tifffile.imwrite(labels / "c.tif", truth)
+    with pytest.raises(UserError, match=r"has no image for the labels .*c\.tif"):
+        segcritic.measure_rules(images, labels)
+    with pytest.raises(UserError, match=r"image 0: the labels have the shape \(50, 90\), the image \(84, 90\)"):
+        segcritic.measure_rules(image, truth[:50])

@@ -1,0 +1,137 @@
+"""Actions -> partitions -> rewards: each image for itself, every value in its range, extremes as they should be."""
+
+import numpy as np
+import pytest
+import torch
+
+from discs import FOUR, TWO, discs, nuclei, scene_of
+from segcritic.partition import partition_of_labels
+from segcritic.rewards import contrast_rewards, edge_rewards, total_reward
+from segcritic.rules import Rules
+from segcritic.stateless.environment import act, draw_subgraphs, judge_partition
+from segcritic.stateless.settings import TrainSettings
+
+SCENES = [scene_of(), scene_of(TWO, (40, 60), 9.0)]
+COUNT = Rules.loads("count: {expect: 4}\narea: {expect: 380, tolerance: 40%}\nintensity: {brighter_than: background}")
+SETTINGS = TrainSettings(samples=4)
+
+
+def raw_actions(scenes, k=4, seed=0):
+    n_edges = sum(scene.graph.n_edges for scene in scenes)
+    return np.random.default_rng(seed).normal(0, 2, (k, n_edges)).astype(np.float32)
+
+
+def true_actions(scene, truth):
+    labels = partition_of_labels(scene.graph, truth)
+    split = labels[scene.graph.edges[:, 0]] != labels[scene.graph.edges[:, 1]]
+    return np.where(split, 5.0, -5.0).astype(np.float32)[None]
+
+
+@pytest.mark.parametrize("credit", ["share", "maximum"])
+def test_each_image_is_judged_for_itself(credit):
+    settings = TrainSettings(samples=4, credit=credit)
+    raw = raw_actions(SCENES)
+    together = act(SCENES, raw, COUNT, settings, False)
+    assert together.edge.shape == raw.shape
+    assert together.edge.dtype == torch.float32
+    assert together.image.shape == together.total.shape == together.objects.shape == (4, 2)
+    first = 0
+    for b, scene in enumerate(SCENES):
+        last = first + scene.graph.n_edges
+        alone = act([scene], raw[:, first:last], COUNT, settings, False)
+        torch.testing.assert_close(together.edge[:, first:last], alone.edge)
+        torch.testing.assert_close(together.weight[first:last], alone.weight)
+        torch.testing.assert_close(together.image[:, [b]], alone.image)
+        np.testing.assert_allclose(together.total[:, [b]], alone.total)
+        np.testing.assert_array_equal(together.objects[:, [b]], alone.objects)
+        first = last
+
+
+@pytest.mark.parametrize("contrast_weight", [0.0, 0.5, 1.0])
+def test_rewards_of_edges_and_subgraphs_lie_in_0_to_1(contrast_weight):
+    settings = TrainSettings(samples=4, contrast_weight=contrast_weight)
+    outcome = act(SCENES, raw_actions(SCENES, seed=1), COUNT, settings, False)
+    for values in (outcome.edge, outcome.image, outcome.total):
+        assert values.min() >= 0
+        assert values.max() <= 1 + 1e-6
+    for subgraphs in draw_subgraphs(SCENES, (1, 6, 12), 0).values():
+        reward = outcome.subgraphs(subgraphs)
+        assert reward.shape == (4, len(subgraphs))
+        assert 0 <= reward.min() <= reward.max() <= 1 + 1e-6
+
+
+def test_true_actions_earn_the_most_and_find_all_objects():
+    scene, truth = SCENES[0], discs()[1]
+    raw = np.concatenate([true_actions(scene, truth), np.full((1, scene.graph.n_edges), -9), raw_actions([scene])])
+    raw = np.concatenate([raw, np.full((1, scene.graph.n_edges), 9)]).astype(np.float32)
+    outcome = act([scene], raw, nuclei(), SETTINGS, False)
+    total = outcome.total[:, 0]
+    assert total[0] > total[1:].max() + 0.1
+    assert outcome.objects[0, 0] == len(FOUR)
+    assert outcome.objects[1, 0] == 0  # all merged: background
+    expected = judge_partition(scene, np.arange(scene.graph.n_nodes, dtype=np.int32), nuclei(), False)
+    assert total[-1] == pytest.approx(total_reward(scene.graph, expected)[0])
+
+
+def test_a_positive_raw_action_splits():
+    """The action's sigmoid is the probability to split: what the drawings and `Segmentation.split` show."""
+    scene = SCENES[1]
+    merged, split = (
+        act([scene], np.full((1, scene.graph.n_edges), raw, np.float32), COUNT, SETTINGS, False) for raw in (-3, 3)
+    )
+    assert merged.total[0, 0] != split.total[0, 0]
+    one = judge_partition(scene, np.zeros(scene.graph.n_nodes, np.int32), COUNT, False)
+    assert merged.total[0, 0] == pytest.approx(total_reward(scene.graph, one)[0])
+
+
+def test_edge_rewards_come_from_both_ends():
+    scene = SCENES[0]
+    outcome = act([scene], true_actions(scene, discs()[1]), nuclei(), SETTINGS, False)
+    rewards = judge_partition(scene, partition_of_labels(scene.graph, discs()[1]), nuclei(), False)
+    reward, weight = edge_rewards(scene.graph, rewards.node)
+    np.testing.assert_allclose(outcome.edge.numpy(), reward, rtol=1e-5)
+    np.testing.assert_allclose(outcome.weight.numpy(), weight, rtol=1e-5)
+
+
+def test_contrast_alone_is_equation_18():
+    scene, raw = SCENES[0], raw_actions(SCENES[:1])
+    outcome = act([scene], raw, nuclei(), TrainSettings(samples=4, contrast_weight=1.0), False)
+    expected = contrast_rewards(scene.graph, 1 / (1 + np.exp(-raw.astype(float))))
+    np.testing.assert_allclose(outcome.edge.numpy(), expected, atol=1e-5)
+
+
+def test_very_large_actions_do_not_overflow():
+    scene = SCENES[0]
+    raw = np.where(raw_actions([scene]) > 0, 1e4, -1e4).astype(np.float32)
+    with np.errstate(over="ignore"):
+        outcome = act([scene], raw, nuclei(), TrainSettings(samples=4, contrast_weight=0.5), False)
+    assert torch.isfinite(outcome.edge).all()
+
+
+def test_count_score_is_told_per_image():
+    scene = SCENES[1]  # two discs, where four are expected
+    outcome = act([scene], true_actions(scene, discs((40, 60), TWO, 9.0)[1]), COUNT, SETTINGS, False)
+    assert outcome.objects[0, 0] == 2
+    assert outcome.image[0, 0] == pytest.approx(0.5)
+
+
+def test_subgraphs_of_several_images_keep_apart_and_cover_all_edges():
+    drawn = draw_subgraphs(SCENES, (6, 12), 0)
+    n_edges = [scene.graph.n_edges for scene in SCENES]
+    for size, part in drawn.items():
+        assert part.size == size
+        used = part.edge_index[part.mask > 0]
+        assert sorted(set(used.tolist())) == list(range(sum(n_edges)))
+        for row, mask, graph in zip(part.edge_index, part.mask, part.graph, strict=True):
+            of_image = (row[mask > 0] >= n_edges[0]).long()
+            assert (of_image == graph).all()
+    again, other = draw_subgraphs(SCENES, (6,), 0)[6], draw_subgraphs(SCENES, (6,), 1)[6]
+    assert torch.equal(drawn[6].edge_index, again.edge_index)
+    assert not torch.equal(drawn[6].edge_index[:20], other.edge_index[:20])
+
+
+def test_share_credit_of_the_whole_graph_is_the_reward_of_the_image():
+    scene, raw = SCENES[0], raw_actions(SCENES[:1])
+    outcome = act([scene], raw, nuclei(), SETTINGS, False)
+    mean = (outcome.edge * outcome.weight).sum(1) / outcome.weight.sum()
+    np.testing.assert_allclose(mean.numpy(), outcome.total[:, 0], atol=1e-5)
