@@ -16,16 +16,14 @@ _DATA = Path(os.environ.get("SEGCRITIC_DATA") or ROOT.parent / "shared" / "data"
 NUCLEI = Path(os.path.relpath(_DATA / "nuclei" / "train"))
 """Default folder of the nuclei: below SEGCRITIC_DATA when that is set."""
 
-NUCLEI_TEXT = (
-    "Fluorescence images of the Data Science Bowl 2018 (BBBC038, CC0): those of StarDist's selection whose median nucleus"
-    " has 250 to 1800 pixels, training list."
-)
+NUCLEI_TEXT = """Fluorescence images of the Data Science Bowl 2018 (BBBC038, CC0): those of StarDist's selection whose
+median nucleus has 250 to 1800 pixels, training list."""
 
 
 def parser(description: str | None, page: str) -> ArgumentParser:
     """An argument parser with the options that every benchmark has; `page` is the file under docs/ that it writes."""
     result = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
-    result.add_argument("--quick", action="store_true", help="a few images and steps, to see that it works; prints only")
+    result.add_argument("--quick", action="store_true", help="a few images and steps, as a check; prints only")
     result.add_argument("--threads", type=int, default=1, help="threads of each library (default: 1)")
     result.add_argument("--out", type=Path, help=f"Markdown file to write (default: docs/{page}; --quick: none)")
     return result
@@ -86,15 +84,14 @@ def machine(threads: int, packages: Sequence[str] = ("numpy", "numba", "bioimage
     return f"{name}, {threads} thread{plural}; {platform.system()}, Python {platform.python_version()}, {versions}."
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
-    """Lines of a Markdown table; the first `left` columns to the left, the others to the right."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table; the first `left` columns to the left, the others to the right."""
     align = "|" + "---|" * left + "---:|" * (len(head) - left)
-    return [f"| {' | '.join(head)} |", align, *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join([f"| {' | '.join(head)} |", align, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def write_page(lines: Iterable[str], arguments: Namespace, page: str) -> None:
+def write_page(text: str, arguments: Namespace, page: str) -> None:
     """Print the page, and write it unless this is a quick run without --out."""
-    text = "\n".join(lines).rstrip() + "\n"
     print(text)
     out = arguments.out or (None if arguments.quick else DOCS / page)
     if out is not None:

@@ -70,7 +70,8 @@ def cells(results: list[dict[str, Any]]) -> list[str]:
     for result in results:
         by_seed.setdefault(result["seed"], []).append(result)
     scores = [
-        [mean(row[metric] for result in one for row in result["scores"]) for one in by_seed.values()] for metric in METRICS
+        [mean(row[metric] for result in one for row in result["scores"]) for one in by_seed.values()]
+        for metric in METRICS
     ]
     trained = [result["training_seconds"] for result in results if result["training_seconds"] is not None]
     return [
@@ -84,24 +85,30 @@ def cells(results: list[dict[str, Any]]) -> list[str]:
 HEAD = (*METRICS, "training, s", "s / image", "peak memory, GB")
 
 
-def cost_text(arguments: Namespace) -> str:
-    return (
-        f"**Machine.** {common.machine(arguments.threads)} Seconds are of the processor. Training counts from the pixels"
-        " in memory to the trained actor (superpixels, features, updates), mean over the runs; s / image from pixels to"
-        " labels. Memory is the largest of a run's process, all images of its training held in it."
-    )
+def ordinal(n: int) -> str:
+    return {2: "second", 3: "third", 5: "fifth"}.get(n, f"{n}th")
 
 
-def version_text(results: list[dict[str, Any]]) -> list[str]:
-    """A warning where the cache mixes runs of different code or is not complete."""
-    codes = {result["code"] for result in results}
-    if len(codes) < 2:
-        return []
-    return ["", f"**Mixed code.** These runs were made with {len(codes)} states of the code; empty the cache for one."]
+def cost_text(threads: int) -> str:
+    return f"""**Machine.** {common.machine(threads)}
+Seconds are of the processor. Training counts from the pixels in memory to the trained actor (superpixels, features,
+updates), mean over the runs; s / image from pixels to labels. Memory is the largest of a run's process, which holds all
+images of its training."""
 
 
-def page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> list[str]:
-    """Lines of docs/nuclei.md."""
+def command_text(arguments: Namespace, options: tuple[str, ...], results: dict[Run, dict[str, Any]]) -> str:
+    """The command; and a warning where the cache mixes runs of different code."""
+    text = f"**Command.** `{common.command(arguments, options)}`"
+    codes = {result["code"] for result in results.values()}
+    if len(codes) > 1:
+        text += f"\n\n**Mixed code.** These runs come from {len(codes)} states of the code; empty the cache for one."
+    return text
+
+
+def page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+    """The text of docs/nuclei.md."""
+    from segcritic.stateless.settings import TrainSettings
+
     rows = []
     for method in dict.fromkeys(run.method for run in runs):
         wanted = [run for run in runs if run.method == method]
@@ -113,67 +120,71 @@ def page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespa
             name = f"bound of the superpixels (median {there[0]['superpixels']:.0f} of them)"
         rows.append([name, *(cells(there) if there else ["not run"] + ["-"] * (len(HEAD) - 1))])
     n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
-    steps = arguments.steps or "the default number of"
-    return [
-        "# Nuclei: rules alone",
-        "",
-        "mAP: mean of TP / (TP + FP + FN) over the IoU thresholds .50, .55, ... .95, then over the images; AP50 and AP75:"
-        " at one threshold. Of several seeds: mean ± standard deviation, not the best.",
-        "",
-        f"**Data and split.** {common.NUCLEI_TEXT} {n_images} images, {arguments.folds}-fold cross-validation: fold f holds"
-        f" out every {arguments.folds}. image of the list sorted by name, starting at the f-th; the actor is trained on the"
-        " other images, without labels, and its labels of the held-out ones are scored.",
-        "",
-        f"**Method.** Built-in rules `{arguments.rules}`, default settings, {steps} steps, seeds"
-        f" {', '.join(map(str, arguments.seeds))}.",
-        "",
-        "**Tuning.** Nothing is fitted to the held-out images of a fold. But the constants of superpixels, rules and"
-        " training were settled while looking at scores on this same list, so expect a little less elsewhere. The settings"
-        " of the distance watershed are the best found on this list with its truth, which favours it; Otsu has none.",
-        "",
-        cost_text(arguments),
-        "",
-        f"**Command.** `{common.command(arguments, ('quick', 'images', 'folds', 'seeds', 'steps'))}`",
-        *version_text(list(results.values())),
-        "",
-        *common.table(("", *HEAD), rows),
-    ]
+    return f"""# Nuclei: rules alone
+
+mAP: mean of TP / (TP + FP + FN) over the IoU thresholds .50, .55, ... .95, then over the images; AP50 and AP75: at one
+threshold. Of several seeds: mean ± standard deviation, not the best. The bound gives each superpixel to the true
+nucleus that covers most of it; outlines that settle afterwards may pass it a little.
+
+**Data and split.** {common.NUCLEI_TEXT}
+{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {ordinal(arguments.folds)} image of
+the list sorted by name, starting at the f-th; the actor is trained on the other images, without labels, and its labels
+of the held-out ones are scored.
+
+**Method.** Rules `{arguments.rules}` ("rough": the typical size comes from each image itself), default settings,
+{arguments.steps or TrainSettings().steps} steps, seeds {", ".join(map(str, arguments.seeds))}.
+
+**Tuning.** Nothing is fitted to the held-out images of a fold. But the constants of superpixels, rules and training
+were settled while looking at scores on this same list, so expect a little less elsewhere. The settings of the distance
+watershed are the best found on this list with its truth, which favours it; Otsu has none.
+
+{cost_text(arguments.threads)}
+
+{command_text(arguments, ("quick", "images", "folds", "seeds", "steps"), results)}
+
+{common.table(("", *HEAD), rows)}
+"""
 
 
-def learners_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> list[str]:
-    """Lines of docs/learners.md."""
-    tables: list[str] = []
-    for budget, title in (("steps", "At equal steps"), ("seconds", "At equal seconds")):
+def learners_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+    """The text of docs/learners.md."""
+
+    def compared(by_time: bool) -> str:
         rows = []
         for learner in LEARNERS:
-            wanted = [run for run in runs if run.learner == learner and (run.seconds is None) == (budget == "steps")]
+            wanted = [run for run in runs if run.learner == learner and (run.seconds is not None) == by_time]
             there = [results[run] for run in wanted if run in results]
-            name = f"{learner} ({len(there)} seeds)"
             done = [f"{mean(result['steps'] for result in there):,.0f}"] if there else ["not run"]
-            rows.append([name, *done, *(cells(there) if there else ["-"] * len(HEAD))])
-        tables += ["", f"## {title}", "", *common.table(("learner", "steps", *HEAD), rows)]
+            rows.append([f"{learner} ({len(there)} seeds)", *done, *(cells(there) if there else ["-"] * len(HEAD))])
+        return common.table(("learner", "steps", *HEAD), rows)
+
     n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
-    return [
-        "# Three ways to learn from the same rewards",
-        "",
-        "`samples`: several partitions per image, each subgraph's reward against the mean of the others, no critic."
-        " `critic`: the paper's soft actor-critic (eq. 2 and 4). `samples+critic`: the sampled loss, with the critic's"
-        " prediction as what to expect. Environment, actor, rules and images are the same; see [method.md](method.md).",
-        "",
-        f"**Data and split.** {common.NUCLEI_TEXT} {n_images} images; every {arguments.folds}. of the list sorted by name is"
-        " held out, the others train without labels. Seeds"
-        f" {', '.join(map(str, arguments.seeds))}: mean ± standard deviation.",
-        "",
-        "**Tuning.** All three run with the same default settings, which were chosen for `samples`; the learners with a"
-        f" critic were not tuned for themselves. Equal seconds: {arguments.seconds:g} s of wall time for the updates, the"
-        " learning rate falling over that time.",
-        "",
-        cost_text(arguments),
-        "",
-        f"**Command.** `{common.command(arguments, ('compare_learners', 'quick', 'images', 'seeds', 'steps', 'seconds'))}`",
-        *version_text(list(results.values())),
-        *tables,
-    ]
+    return f"""# Three ways to learn from the same rewards
+
+`samples`: several partitions per image, each subgraph's reward against the mean of the others, no critic. `critic`: the
+paper's soft actor-critic (eq. 2 and 4). `samples+critic`: the sampled loss, with the critic's prediction as what to
+expect. Environment, actor, rules and images are the same; see [method.md](method.md).
+
+**Data and split.** {common.NUCLEI_TEXT}
+{n_images} images; every {ordinal(arguments.folds)} of the list sorted by name is held out, the others train without
+labels. Seeds {", ".join(map(str, arguments.seeds))}: mean ± standard deviation.
+
+**Tuning.** All three run with the same default settings, which were chosen for `samples`; the learners with a critic
+were not tuned for themselves. Equal seconds: {arguments.seconds:g} s of wall time for the updates, the learning rate
+falling over that time.
+
+{cost_text(arguments.threads)}
+
+{command_text(arguments, ("compare_learners", "quick", "images", "folds", "seeds", "steps", "seconds"), results)}
+
+## At equal steps
+
+{compared(by_time=False)}
+
+## At equal seconds
+
+{compared(by_time=True)}
+"""
 
 
 def main() -> int:
@@ -181,7 +192,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=common.NUCLEI, help="folder of images/ and labels/ (or masks/)")
     parser.add_argument("--compare-learners", action="store_true", help="compare the learners: docs/learners.md")
     parser.add_argument("--cache", type=Path, default=Path("runs/nuclei"), help="folder of the finished runs")
-    parser.add_argument("--from-cache", action="store_true", help="run nothing, make the page from the runs that are there")
+    parser.add_argument("--from-cache", action="store_true", help="run nothing: a page from the runs that are there")
     parser.add_argument("--images", type=int, help="only so many images, evenly spread over the list")
     parser.add_argument("--folds", type=int, default=3, help="folds of the cross-validation")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -199,14 +210,14 @@ def main() -> int:
     try:
         runs = planned_learners(arguments) if arguments.compare_learners else planned(arguments)
         results = run_all(runs, arguments.cache, arguments.threads, arguments.from_cache)
-        lines = (learners_page if arguments.compare_learners else page)(runs, results, arguments)
+        text = (learners_page if arguments.compare_learners else page)(runs, results, arguments)
     except UserError as error:
         print(f"nuclei.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\nnuclei.py: stopped; what was finished is in {arguments.cache}, the same command goes on", file=sys.stderr)
+        print(f"\nnuclei.py: stopped; the same command goes on from {arguments.cache}", file=sys.stderr)
         return 130
-    common.write_page(lines, arguments, name)
+    common.write_page(text, arguments, name)
     return 0
 
 

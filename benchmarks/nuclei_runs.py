@@ -48,7 +48,8 @@ class Run:
         settings = asdict(self) | {"rules": load_rules(self.rules).to_yaml(), "data": None}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
         parts = [self.method, self.learner, f"fold{self.fold}", f"seed{self.seed}"]
-        return "-".join(part.replace(" ", "_") for part in parts if part and not part.endswith("None")) + f"-{digest}.json"
+        named = [part.replace(" ", "_") for part in parts if part and not part.endswith("None")]
+        return "-".join([*named, digest]) + ".json"
 
 
 def code_digest() -> str:
@@ -124,16 +125,15 @@ def label(run: Run) -> dict[str, Any]:
 
     from segcritic.api import load_rules
     from segcritic.baselines import distance_watershed, otsu
-    from segcritic.images import normalise
-    from segcritic.superpixels import bound, superpixels
+    from segcritic.stateless.scene import make_scene
+    from segcritic.superpixels import bound
 
     pairs = common.nuclei_pairs(Path(run.data), run.images)
     images, truth = _read(pairs)
-    rule = load_rules(run.rules).superpixels
-    method, settings = (rule.method, rule.settings) if rule else ("shells", {})
+    rules = load_rules(run.rules)
 
     def cut(pixels: Any) -> Any:
-        return superpixels(normalise(pixels), method, **settings)
+        return make_scene(pixels, rules).graph.superpixels
 
     work = {"otsu": otsu, "distance watershed": distance_watershed, "bound": cut}[run.method]
     work(images[0])  # not timed: imports and compiles
@@ -163,9 +163,11 @@ def train_and_label(run: Run) -> dict[str, Any]:
     from segcritic.stateless.train import train
 
     pairs = common.nuclei_pairs(Path(run.data), run.images)
-    training, held_out = ([pair for k, pair in enumerate(pairs) if (k % run.folds == run.fold) == out] for out in (0, 1))
+    held_out = pairs[run.fold :: run.folds]
+    training = [pair for pair in pairs if pair not in held_out]
     rules = load_rules(run.rules)
     settings = TrainSettings()
+    assert run.fold is not None
     if run.learner is not None:
         settings = replace(settings, learner=run.learner)
     if run.steps is not None:

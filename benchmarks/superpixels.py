@@ -50,7 +50,7 @@ def rows(quick: bool) -> list[Row]:
     for method in ("shells", "watershed", "mutex"):
         result.append(Row(method, {}))
         if not quick:
-            result += [Row(method, {key: value}) for name, key, values in variants if name == method for value in values]
+            result += [Row(name, {key: value}) for name, key, values in variants if name == method for value in values]
     return result
 
 
@@ -76,35 +76,33 @@ def measure(compared: list[Row], pairs: list[tuple[Path, Path]]) -> list[Any]:
     return truth
 
 
-def page(compared: list[Row], truth: list[Any], arguments: Namespace) -> list[str]:
-    """Lines of the Markdown page."""
+def page(compared: list[Row], truth: list[Any], arguments: Namespace) -> str:
+    """The text of docs/superpixels.md."""
     from statistics import median
 
     megapixels = median(labels.size for labels in truth) / 1e6
     n_objects = median(int(labels.max()) for labels in truth)
-    return [
-        "# Superpixels: what they allow",
-        "",
-        "What superpixels join, no decision about merging can part. The bound gives each superpixel to the true object, or",
-        "the background, that covers most of it: the best that merging alone allows. (Where rules name a polarity, outlines",
-        "are settled on the image afterwards, and may end up a little above it.) Numbers of superpixels and seconds are",
-        "medians per image.",
-        "",
-        f"**Data.** {common.NUCLEI_TEXT} {len(truth)} images (median {megapixels:.3f} megapixels,"
-        f" {n_objects:.0f} nuclei). The truth serves for the bound alone.",
-        "",
-        "**Tuning.** The constants and default settings of `shells` were chosen on these same images, so its bound is"
-        " slightly optimistic here; `watershed` and `mutex` have their general defaults. Nothing is random.",
-        "",
-        f"**Machine.** {common.machine(arguments.threads, ('numpy', 'numba', 'bioimage-cpp', 'scikit-image'))}"
-        " Seconds are of the processor, for the cut of the normalised image alone.",
-        "",
-        f"**Command.** `{common.command(arguments, ('quick', 'images'))}`",
-        "",
-        *common.table(
-            ("superpixels", "bound mAP", "AP50", "AP75", "number", "s / image"), (row.cells(truth) for row in compared)
-        ),
-    ]
+    machine = common.machine(arguments.threads, ("numpy", "numba", "bioimage-cpp", "scikit-image"))
+    head = ("superpixels", "bound mAP", "AP50", "AP75", "number", "s / image")
+    return f"""# Superpixels: what they allow
+
+What superpixels join, no decision about merging can part. The bound gives each superpixel to the true object, or the
+background, that covers most of it: the best that merging alone allows. (Where rules name a polarity, outlines are
+settled on the image afterwards, and may pass it a little.) Numbers of superpixels and seconds are medians per image.
+
+**Data.** {common.NUCLEI_TEXT}
+{len(truth)} images (median {megapixels:.3f} megapixels, {n_objects:.0f} nuclei). The truth serves for the bound alone.
+
+**Tuning.** The constants and default settings of `shells` were chosen on these same images, so its bound is slightly
+optimistic here; `watershed` and `mutex` have their general defaults. Nothing is random.
+
+**Machine.** {machine}
+Seconds are of the processor, for the cut of the normalised image alone.
+
+**Command.** `{common.command(arguments, ("quick", "images"))}`
+
+{common.table(head, (row.cells(truth) for row in compared))}
+"""
 
 
 def main() -> int:

@@ -63,7 +63,7 @@ def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "Scene"
 
 
 def cost(scene: "Scene", settings: "TrainSettings", repeats: int) -> Cost:
-    """Cost of one update; the seconds are the processor's, the shortest of `repeats` updates (0: of the counted one)."""
+    """Cost of one update; the seconds are the processor's, the shortest of `repeats` updates (0: the counted one)."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -95,7 +95,7 @@ def matrix_rate() -> float:
     best = float("inf")
     for _ in range(4):
         start = time.perf_counter()
-        a @ a
+        torch.mm(a, a)
         best = min(best, time.perf_counter() - start)
     return 2 * PAPER_WIDTH**3 / best / 1e9
 
@@ -129,8 +129,8 @@ def by_width(scene: "Scene", arguments: Namespace) -> list[list[str]]:
     rows = []
     variants = [(f"paper's shape, {width} hidden units", paper_settings(width), width) for width in arguments.widths]
     default = NetworkSettings()
-    variants.append((f"default shape, width {default.width}, critic", replace(TrainSettings(), learner="critic", samples=2), 0))
-    variants.append(("default settings", TrainSettings(), 0))
+    critic = replace(TrainSettings(), learner="critic", samples=2)
+    variants += [(f"default shape, width {default.width}, critic", critic, 0), ("default settings", TrainSettings(), 0)]
     for name, settings, width in variants:
         print(name, file=sys.stderr, flush=True)
         found = cost(scene, settings, 0 if width >= _LARGE else arguments.repeats)
@@ -175,53 +175,48 @@ def by_size(arguments: Namespace) -> list[list[str]]:
     return rows
 
 
-def page(arguments: Namespace) -> list[str]:
-    """Lines of the Markdown page."""
+def page(arguments: Namespace) -> str:
+    """The text of docs/training_speed.md."""
     from segcritic.stateless.settings import TrainSettings
 
-    widths, sizes = by_width(grid_scene(*PAPER_GRID, PAPER_EDGES), arguments), by_size(arguments)
     default = TrainSettings()
-    return [
-        "# Cost of one update",
-        "",
-        f"One update on one image of {PAPER_GRID[0] * PAPER_GRID[1]} superpixels and {PAPER_EDGES} edges, against"
-        f" {RELEASE_SECONDS} s = {RELEASE_GFLOP:.0f} GFLOP (read off as the seconds times {RELEASE_RATE:.0f} GFLOP/s of the"
-        " thread) that the published release took for an image of this size. Operations are those of matrix products and"
-        " convolutions, forward and backward, a multiplication and an addition being two; seconds are the processor's, for"
-        " the whole update with multicut, rewards, subgraphs and optimiser.",
-        "",
-        "**Data.** A generated image with a grid of superpixels, seed 0; no training, no tuning.",
-        "",
-        "*Paper's shape*: depth 2, MLPs of 3 hidden layers, a head of 2 hidden layers per subgraph size on concatenated"
-        " edges, learner `critic`. Hand-made features stand in for the U-Net's, whose cost is left out, and the critic"
-        " judges two sets of actions per update (a mirrored pair) where the paper has one: up to twice the work."
-        f" *Default settings*: learner `{default.learner}`, {default.samples} partitions per image.",
-        "",
-        f"**Machine.** {common.machine(arguments.threads, ('numpy', 'torch'))} Matrix products run at"
-        f" {matrix_rate():.0f} GFLOP/s here; to compare seconds, scale by that against {RELEASE_RATE:.0f}."
-        f" Shortest of {arguments.repeats} updates (from {_LARGE} hidden units on: the first and only one).",
-        "",
-        f"**Command.** `{common.command(arguments, ('quick', 'widths', 'superpixels', 'repeats'))}`",
-        "",
-        *common.table(
-            ("networks", "parameters, M", "GFLOP", "seconds", "GFLOP, times less", "seconds, times less"), widths
-        ),
-        "",
-        "## Growth with the image, at the default width",
-        "",
-        *common.table(
-            (
-                "superpixels",
-                "edges",
-                "default, GFLOP",
-                "default, ms",
-                "`critic`, 2 samples, GFLOP",
-                "`critic`, 2 samples, ms",
-            ),
-            sizes,
-            left=0,
-        ),
-    ]
+    widths = common.table(
+        ("networks", "parameters, M", "GFLOP", "seconds", "GFLOP, times less", "seconds, times less"),
+        by_width(grid_scene(*PAPER_GRID, PAPER_EDGES), arguments),
+    )
+    names = (f"{default.learner}, {default.samples} samples", "critic, 2 samples")
+    sizes = common.table(
+        ("superpixels", "edges", *(f"{name}: {unit}" for name in names for unit in ("GFLOP", "ms"))),
+        by_size(arguments),
+        left=0,
+    )
+    return f"""# Cost of one update
+
+One update on one image of {PAPER_GRID[0] * PAPER_GRID[1]} superpixels and {PAPER_EDGES} edges, and how many times less
+that is than the published release needed for an image of this size: {RELEASE_SECONDS} s of one thread, or
+{RELEASE_GFLOP:.0f} GFLOP (the whole update, as multiples of the thread's {RELEASE_RATE:.0f} GFLOP/s in matrix
+products). Operations here are those of matrix products and convolutions, forward and backward, a multiplication and an
+addition being two; seconds are the processor's, for the whole update with multicut, rewards, subgraphs and optimiser.
+
+**Data.** A generated image with a grid of superpixels, seed 0; no training, no tuning.
+
+*Paper's shape*: depth 2, MLPs of 3 hidden layers, a head of 2 hidden layers per subgraph size on concatenated edges,
+learner `critic`. Hand-made features stand in for the U-Net's, whose cost is left out, and the critic judges two sets of
+actions per update (a mirrored pair) where the paper has one: up to twice the work. *Default settings*: learner
+`{default.learner}`, {default.samples} partitions per image.
+
+**Machine.** {common.machine(arguments.threads, ("numpy", "torch"))}
+Matrix products ran at {matrix_rate():.0f} GFLOP/s here; to compare seconds, scale by that against {RELEASE_RATE:.0f}.
+Shortest of {arguments.repeats} updates (from {_LARGE} hidden units on: the first and only one).
+
+**Command.** `{common.command(arguments, ("quick", "widths", "superpixels", "repeats"))}`
+
+{widths}
+
+## Growth with the image, at the default width
+
+{sizes}
+"""
 
 
 if __name__ == "__main__":

@@ -69,9 +69,6 @@ def test_a_rule_that_nothing_fits_is_named():
     assert not about(result, "'solidity' fits no object")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the background and other cut objects, which a rule on size does not judge, count as fitting it"
-)
 def test_a_rule_that_nothing_fits_is_named_although_cut_objects_are_not_judged():
     result = audited(BRIGHT + "area: {expect: 90000, tolerance: 10%}")
     assert len(about(result, "'area' fits no object")) == 1

@@ -18,7 +18,8 @@ DOCS = ROOT / "docs"
 
 def blocks(page: str, language: str) -> list[str]:
     """The fenced code blocks of one language on a page."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("text", blocks("rules.md", "yaml"))

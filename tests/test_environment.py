@@ -70,7 +70,7 @@ def test_true_actions_earn_the_most_and_find_all_objects():
     assert outcome.objects[0, 0] == len(FOUR)
     assert outcome.objects[1, 0] == 0  # all merged: background
     expected = judge_partition(scene, np.arange(scene.graph.n_nodes, dtype=np.int32), nuclei(), False)
-    assert total[-1] == pytest.approx(total_reward(scene.graph, expected)[0])
+    assert total[-1] == pytest.approx(total_reward(expected, scene.weight)[0])
 
 
 def test_a_positive_raw_action_splits():
@@ -81,14 +81,14 @@ def test_a_positive_raw_action_splits():
     )
     assert merged.total[0, 0] != split.total[0, 0]
     one = judge_partition(scene, np.zeros(scene.graph.n_nodes, np.int32), COUNT, False)
-    assert merged.total[0, 0] == pytest.approx(total_reward(scene.graph, one)[0])
+    assert merged.total[0, 0] == pytest.approx(total_reward(one, scene.weight)[0])
 
 
 def test_edge_rewards_come_from_both_ends():
     scene = SCENES[0]
     outcome = act([scene], true_actions(scene, discs()[1]), nuclei(), SETTINGS, False)
     rewards = judge_partition(scene, partition_of_labels(scene.graph, discs()[1]), nuclei(), False)
-    reward, weight = edge_rewards(scene.graph, rewards.node)
+    reward, weight = edge_rewards(scene.graph, rewards.node, scene.weight)
     np.testing.assert_allclose(outcome.edge.numpy(), reward, rtol=1e-5)
     np.testing.assert_allclose(outcome.weight.numpy(), weight, rtol=1e-5)
 

@@ -1,4 +1,6 @@
 import errno
+import os
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +55,25 @@ def test_writing_over_a_folder_or_into_a_file_is_a_user_error(tmp_path):
         with pytest.raises(UserError, match="cannot write"), atomic_text(target) as file:
             file.write("text")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("name", ["/dev/full", "/dev/null", "/dev/stdout", "/dev/not-there"])
+def test_a_device_is_never_replaced(name):
+    before = os.path.lexists(name)
+    with pytest.raises(UserError, match=f"cannot write {name}: it is a device or a pipe"), atomic_text(name) as file:
+        file.write("text")
+    assert os.path.lexists(name) == before
+    assert not before or Path(name).is_symlink() or Path(name).is_char_device()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="device or a pipe"), atomic_text(tmp_path / "pipe") as file:
+        file.write("text")
+    assert (tmp_path / "pipe").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_atomic_text_is_utf8_with_line_ends_as_written(tmp_path):

@@ -161,6 +161,22 @@ def test_a_constant_picture_gives_no_labels(policy, shape, rules):
     assert len(result.table["label"]) == 0
 
 
+def test_one_superpixel_and_cut_up_constant_pictures_give_no_labels(policy):
+    """Even where the rules like what they are shown."""
+    rules = Rules.loads("area: {expect: 100, tolerance: 50%}\nborder: keep")
+    quarters = np.indices((20, 20))[0] // 10 * 2 + np.indices((20, 20))[1] // 10
+    noise = np.random.default_rng(0).random((10, 10)).astype(np.float32)
+    for pixels, given in (
+        (np.full((10, 10), 3.0, np.float32), None),
+        (np.full((20, 20), 3.0, np.float32), quarters),
+        (noise, np.zeros((10, 10), int)),
+    ):
+        result = segment(pixels, policy, rules, superpixels=given)
+        check(result, pixels.shape)
+        assert result.node_reward.min() >= 0.5
+        assert not result.labels.any()
+
+
 @pytest.mark.parametrize("shape", [(2, 2), (3, 50), (17, 5), (40, 41)])
 def test_any_noise_is_labelled_somehow(policy, shape):
     pixels = np.random.default_rng(0).random(shape).astype(np.float32)
@@ -197,7 +213,6 @@ def test_numbers_of_the_superpixels_do_not_matter(policy):
     np.testing.assert_array_equal(first.labels, second.labels)
 
 
-@pytest.mark.xfail(strict=True, reason="make_scene turns the image, and the rule on intensity turns it back")
 def test_dark_objects_are_found_as_bright_ones_are():
     pixels, truth = discs()
     results = []

@@ -32,8 +32,8 @@ RULES = {
 
 def judged(scene, partitions, rules):
     partitions = np.atleast_2d(partitions).astype(np.int32)
-    rewards = node_rewards(scene.graph, partitions, rules, scene.context, scene.background)
-    return rewards, total_reward(scene.graph, rewards)
+    rewards = node_rewards(scene.graph, partitions, rules, scene.context, scene.background, scene.weight)
+    return rewards, total_reward(rewards, scene.weight)
 
 
 def true_merged_split(scene, truth):
@@ -52,7 +52,7 @@ def test_rewards_lie_in_0_to_1(name, seed, shift, spread):
         assert values.max() <= 1
     assert rewards.node.shape == (3, scene.graph.n_nodes)
     for credit in ("share", "maximum"):
-        edge, _ = edge_rewards(scene.graph, rewards.node, credit)
+        edge, _ = edge_rewards(scene.graph, rewards.node, scene.weight, credit)
         assert edge.min() >= 0
         assert edge.max() <= 1 + 1e-12
 
@@ -129,7 +129,10 @@ def test_numbers_of_superpixels_and_of_objects_mean_nothing():
     rng = np.random.default_rng(3)
     order = rng.permutation(scene.graph.n_nodes)  # order[n]: new number of superpixel n
     graph = build_graph(scene.image, order[scene.graph.superpixels].astype(np.int32))
-    renumbered = dataclasses.replace(scene, graph=graph, background=scene.background[np.argsort(order)])
+    back = np.argsort(order)
+    renumbered = dataclasses.replace(
+        scene, graph=graph, background=scene.background[back], weight=scene.weight[back]
+    )
     partitions = multicut(scene.graph, rng.normal(size=(4, scene.graph.n_edges)))
     rewards, total = judged(scene, partitions, nuclei())
     others, total_others = judged(renumbered, partitions[:, np.argsort(order)], nuclei())
@@ -138,8 +141,8 @@ def test_numbers_of_superpixels_and_of_objects_mean_nothing():
     edges = np.sort(order[scene.graph.edges], axis=1)
     where = [np.flatnonzero((graph.edges == edge).all(1)).item() for edge in edges]
     for credit in ("share", "maximum"):
-        reward, weight = edge_rewards(scene.graph, rewards.node, credit)
-        reward_others, weight_others = edge_rewards(graph, others.node, credit)
+        reward, weight = edge_rewards(scene.graph, rewards.node, scene.weight, credit)
+        reward_others, weight_others = edge_rewards(graph, others.node, renumbered.weight, credit)
         np.testing.assert_allclose(reward_others[:, where], reward)
         np.testing.assert_allclose(weight_others[where], weight)
 
@@ -156,21 +159,22 @@ def with_a_lonely_superpixel():
 )
 def test_share_credit_adds_up_to_the_mean_over_superpixels(graph):
     node = np.random.default_rng(0).random((6, graph.n_nodes))
-    edge, weight = edge_rewards(graph, node, "share")
+    node_weight = node_weights(graph, 40.0)
+    edge, weight = edge_rewards(graph, node, node_weight, "share")
     joined = np.bincount(graph.edges.ravel(), minlength=graph.n_nodes) > 0
-    expected = np.average(node[:, joined], axis=1, weights=node_weights(graph)[joined])
+    expected = np.average(node[:, joined], axis=1, weights=node_weight[joined])
     np.testing.assert_allclose(np.average(edge, axis=1, weights=weight), expected)
     low, high = np.sort(node[:, graph.edges], axis=2).transpose(2, 0, 1)
     assert (edge >= low - 1e-12).all()
     assert (edge <= high + 1e-12).all()
     np.testing.assert_allclose(weight.mean(), 1)
-    np.testing.assert_allclose(edge_shares(graph).sum(axis=1), weight)
+    np.testing.assert_allclose(edge_shares(graph, node_weight).sum(axis=1), weight)
 
 
 def test_maximum_credit_is_the_higher_end():
     graph = scene_of().graph
     node = np.random.default_rng(1).random((2, graph.n_nodes))
-    edge, weight = edge_rewards(graph, node, "maximum")
+    edge, weight = edge_rewards(graph, node, node_weights(graph), "maximum")
     for e, (i, j) in enumerate(graph.edges):
         assert edge[:, e].tolist() == np.maximum(node[:, i], node[:, j]).tolist()
     assert (weight == 1).all()
@@ -181,7 +185,7 @@ def test_one_superpixel_has_a_reward_but_no_edge():
     rewards, total = judged(scene, [0], nuclei())
     assert 0 <= total[0] <= 1
     for credit in ("share", "maximum"):
-        edge, weight = edge_rewards(scene.graph, rewards.node, credit)
+        edge, weight = edge_rewards(scene.graph, rewards.node, scene.weight, credit)
         assert edge.shape == (1, 0)
         assert weight.shape == (0,)
 
@@ -189,13 +193,12 @@ def test_one_superpixel_has_a_reward_but_no_edge():
 def test_huge_superpixels_do_not_drown_the_others():
     graph = scene_of().graph
     area = graph.node_sums[:, NODE_SUMS.index("area")]
-    weight = node_weights(graph)
-    assert (weight <= area).all()
-    merged = np.where(np.arange(graph.n_nodes) < graph.n_nodes // 2, 0, np.arange(graph.n_nodes))
-    merged = np.unique(merged, return_inverse=True)[1].astype(np.int32)
-    coarse = build_graph(scene_of().image, merged[graph.superpixels])
-    assert node_weights(coarse)[0] < 0.5 * coarse.node_sums[0, NODE_SUMS.index("area")]
-    assert node_weights(coarse).argmax() == 0
+    np.testing.assert_array_equal(node_weights(graph), area)
+    np.testing.assert_array_equal(node_weights(graph, 30.0), np.minimum(area, 30))
+    pixels, _ = discs()
+    scene = make_scene(pixels, nuclei(), given=np.where(np.indices(pixels.shape)[0] < 60, 0, blocks(pixels)))
+    assert scene.weight[0] == pytest.approx(np.pi * scene.relief.radius**2)
+    assert scene.weight[0] < 0.5 * scene.graph.node_sums[0, NODE_SUMS.index("area")]
 
 
 def test_contrast_reward_at_its_corners():

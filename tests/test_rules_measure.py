@@ -61,8 +61,11 @@ def test_dark_objects():
     image, labels = disks(bright=False)
     rules = measure_rules([image], [labels])
     assert rules.polarity == -1
-    assert rules.descriptors["contrast"].at_least is None
-    assert rules.descriptors["contrast"].at_most < 0  # pyright: ignore[reportOptionalOperand]
+    bright = measure_rules([1 - image], [labels])  # as dark objects are measured for training
+    assert bright.polarity == 1
+    assert rules.descriptors == bright.descriptors
+    assert rules.intensity.by == bright.intensity.by  # pyright: ignore[reportOptionalMemberAccess]
+    assert rules.descriptors["contrast"].at_least > 0  # pyright: ignore[reportOptionalOperand]
 
 
 def test_several_images_and_one_without_objects():

@@ -96,7 +96,9 @@ def test_intensity_rules():
     objects = table(mean_intensity=[0.8, 0.5, 0.4], outside_intensity=[0.2, 0.4, 0.8])
     brighter = rule_scores(Rules.loads("intensity: {brighter_than: background, by: 0.2, tolerance: 0.1}"), objects)
     np.testing.assert_allclose(brighter["intensity"], [1, math.exp(-0.5), math.exp(-18)])
-    darker = rule_scores(Rules.loads("intensity: {darker_than: background}"), objects)["intensity"]
+    # For dark objects it is the image that is inverted, before it is measured.
+    inverted = table(mean_intensity=[0.2, 0.5, 0.6], outside_intensity=[0.8, 0.6, 0.2])
+    darker = rule_scores(Rules.loads("intensity: {darker_than: background}"), inverted)["intensity"]
     assert darker[2] == 1
     assert darker[0] < 1e-6
     plain = rule_scores(Rules.loads("intensity: {expect: 0.5, tolerance: 0.3}"), objects)["intensity"]

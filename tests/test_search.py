@@ -19,7 +19,7 @@ def scene():
 
 @pytest.fixture(scope="module")
 def judge(scene):
-    return lambda partitions: total_reward(scene.graph, judge_partition(scene, partitions, nuclei(), False))
+    return lambda partitions: total_reward(judge_partition(scene, partitions, nuclei(), False), scene.weight)
 
 
 def assert_partition(labels, graph):
@@ -77,6 +77,22 @@ def test_every_kind_of_move_is_tried(scene):
         before = agreement(start[None])[0]
         assert before < 1
         assert climb(graph, start, agreement, max_sweeps=4)[1] > before
+
+
+def test_an_object_that_fell_apart_becomes_two_unless_that_costs_reward(scene):
+    graph = scene.graph
+    truth = partition_of_labels(graph, discs(SHAPE, TWO, RADIUS)[1] > 0)  # both discs as one object
+    apart = connected_components(graph, truth[graph.edges[:, 0]] == truth[graph.edges[:, 1]])
+    assert apart.max() == truth.max() + 1
+    labels, _ = climb(graph, truth, lambda p: np.full(len(p), 0.5))
+    np.testing.assert_array_equal(labels, apart)
+
+    def few(partitions):  # the two discs in one earn more than apart
+        return np.array([1 / (1 + p.max()) if (p == truth).all() else 0.1 for p in partitions])
+
+    labels, reward = climb(graph, truth, few)
+    np.testing.assert_array_equal(labels, truth)
+    assert reward == few(truth[None])[0]
 
 
 def test_stops_at_once_where_nothing_can_be_gained(scene):

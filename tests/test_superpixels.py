@@ -168,7 +168,7 @@ def naive_ward(pieces, values, n_target):
         dense = np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)
         size = np.bincount(dense.ravel())
         mean = np.bincount(dense.ravel(), values.ravel()) / size
-        for a, b in adjacent_pieces(dense):
+        for a, b in adjacent_pieces(dense, int(dense.max()) + 1):
             cost = size[a] * size[b] / (size[a] + size[b]) * (mean[a] - mean[b]) ** 2
             if best is None or cost < best[0]:
                 best = (cost, a, b)
@@ -215,6 +215,6 @@ def test_pieces_of_different_likely_objects_merge_last():
 
 
 def test_adjacent_pieces():
-    pairs = adjacent_pieces(np.array([[0, 1], [2, 1]], np.int32))
+    pairs = adjacent_pieces(np.array([[0, 1], [2, 1]], np.int32), 3)
     assert pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
-    assert len(adjacent_pieces(np.zeros((3, 3), np.int32))) == 0
+    assert len(adjacent_pieces(np.zeros((3, 3), np.int32), 1)) == 0

@@ -1,9 +1,11 @@
 """Training: repeatable, resumable, interruptible, with each learner; and it does learn."""
 
 import dataclasses
+import errno
 import itertools
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,7 +156,6 @@ def test_ctrl_c_before_the_first_step_is_done(scenes, monkeypatch):
     assert same(actor.weights, initial(scenes, SETTINGS))
 
 
-@pytest.mark.xfail(strict=True, reason="the step during whose callback Ctrl-C came is done twice")
 def test_going_on_after_ctrl_c_is_as_if_never_stopped(scenes, tmp_path):
     whole = train(scenes, nuclei(), SETTINGS)
     assert train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path, on_progress=Stop(3)).interrupted
@@ -206,11 +207,41 @@ def test_a_damaged_checkpoint_is_named(scenes, tmp_path, how):
 
 
 def test_a_checkpoint_of_another_training_is_refused(scenes, tmp_path):
-    train(scenes, nuclei(), dataclasses.replace(SETTINGS, steps=1), checkpoint=tmp_path)
-    with pytest.raises(UserError, match="another seed or other settings"):
-        train(scenes, nuclei(), dataclasses.replace(SETTINGS, steps=1), checkpoint=tmp_path, seed=1)
-    with pytest.raises(UserError, match="another seed or other settings"):
-        train(scenes, nuclei(), dataclasses.replace(SETTINGS, steps=2), checkpoint=tmp_path)
+    settings = dataclasses.replace(SETTINGS, steps=2)
+    train(scenes, nuclei(), settings, checkpoint=tmp_path)
+    with pytest.raises(UserError, match="another seed: start again"):
+        train(scenes, nuclei(), settings, checkpoint=tmp_path, seed=1)
+    with pytest.raises(UserError, match="other settings: start again"):
+        train(scenes, nuclei(), dataclasses.replace(settings, samples=6), checkpoint=tmp_path)
+    with pytest.raises(UserError, match="other rules and another number of images: start again"):
+        train(scenes[:2], COUNT, settings, checkpoint=tmp_path)
+    with pytest.raises(UserError, match="has 2 steps already, more than 1: start again"):
+        train(scenes, nuclei(), dataclasses.replace(settings, steps=1), checkpoint=tmp_path)
+
+
+def test_a_finished_training_goes_on_for_more_steps(scenes, tmp_path):
+    train(scenes, nuclei(), dataclasses.replace(SETTINGS, steps=2), checkpoint=tmp_path)
+    steps = []
+    actor = train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path, on_progress=lambda p: steps.append(p.step))
+    assert steps == [3, 4, 5, 6]
+    assert [point["step"] for point in actor.curve] == [1, 2, 3, 4, 5, 6]
+    assert actor.settings == SETTINGS
+
+
+def test_a_full_disk_is_named(scenes, tmp_path, monkeypatch):
+    def full(path, _):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match=r"cannot write .*state\.safetensors: No space left"):
+        train(scenes, nuclei(), dataclasses.replace(SETTINGS, steps=1), checkpoint=tmp_path / "run")
+
+
+@pytest.mark.parametrize(("name", "keep_pixels"), [("samples", False), ("U-Net", True)])
+def test_lean_scenes_train_as_whole_ones_do(scenes, name, keep_pixels):
+    rules = Rules.loads("circle_hough: {at_least: 0.9}\nsolidity: {at_least: 0.9}\ncenter_distance: {at_most: 0.5}")
+    lean = [scene.lean(keep_pixels) for scene in scenes]
+    assert same(train(lean, rules, LEARNERS[name]).weights, train(scenes, rules, LEARNERS[name]).weights)
 
 
 def test_images_with_nothing_to_segment():
@@ -256,9 +287,6 @@ def test_the_count_reaches_the_weights(scenes):
     assert not same(train(scenes, COUNT, critic).weights, train(scenes, plain, critic).weights)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="global_reward: critic without network.global_head drops the count rule in silence"
-)
 def test_a_critic_of_the_count_needs_its_output(scenes):
     with pytest.raises(UserError, match="global_head"):
         train(scenes, COUNT, dataclasses.replace(SAC, global_reward="critic"))

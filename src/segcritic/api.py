@@ -105,6 +105,7 @@ def train(
     settings = settings if steps is None else replace(settings, steps=steps)
     sources = find_sources(images, boundaries, pieces, channel)
 
+    keep_pixels = settings.network.pixel_features > 0 or bool(given_rules.python)
     scenes, left_out = [], []
     for number, source in enumerate(sources):
         if on_image is not None:
@@ -114,7 +115,8 @@ def train(
             left_out.append(source.described)
             continue
         warn_of_scale(given_rules, ready)
-        scenes.append(make_scene(ready.pixels, given_rules, ready.boundaries, ready.superpixels))
+        scene = make_scene(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
+        scenes.append(scene.lean(keep_pixels))
     if not scenes:
         raise UserError(f"nothing can be seen in {sources[0].described}: all its pixels are equal; give other images")
     if left_out:

@@ -99,6 +99,7 @@ def audit(
 
 
 def _starts(scene: Scene, seed: int) -> dict[str, NDArray[np.int32]]:
+    assert scene.relief is not None, "a lean scene has no pixels to look at"
     graph = scene.graph
     random = np.random.default_rng(seed).normal(size=graph.n_edges)
     gradient = graph.edge_sums[:, 6] / np.maximum(graph.edge_length, 1)
@@ -151,7 +152,7 @@ def _degenerate_wins(name: str, candidates: list[Candidate]) -> list[str]:
     best = max(sensible, key=lambda c: c.searched_reward, default=None)
     for candidate in candidates:
         if candidate.degenerate and (best is None or candidate.searched_reward >= best.searched_reward):
-            than = f"than the best sensible one ({best.searched_reward:.2f})" if best else "and no sensible one was found"
+            than = f"than the best sensible one ({best.searched_reward:.2f})" if best else "and no sensible one exists"
             warnings.append(
                 f"{name}: a degenerate segmentation, found from '{candidate.start}', scores higher "
                 f"({candidate.searched_reward:.2f}, {candidate.n_objects} objects) {than}: training may end there. "
@@ -161,8 +162,8 @@ def _degenerate_wins(name: str, candidates: list[Candidate]) -> list[str]:
     for candidate in candidates:
         if candidate.start in ("all merged", "all split", "random") and candidate.reward >= rough.reward:
             warnings.append(
-                f"{name}: '{candidate.start}' scores {candidate.reward:.2f} as it is, no less than a rough segmentation "
-                f"({rough.reward:.2f}): the rules hardly tell them apart."
+                f"{name}: '{candidate.start}' scores {candidate.reward:.2f} as it is, no less than a rough "
+                f"segmentation ({rough.reward:.2f}): the rules hardly tell them apart."
             )
     return warnings
 

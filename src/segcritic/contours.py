@@ -11,24 +11,29 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 _REACH = 3  # pixels an outline may move outwards
-_RIM = 2  # pixels from the outline that do not belong to the plateau
+_PLATEAU_QUANTILE = 0.85  # of an object's pixels: its plateau, but for bright spots
+_FLAT = 0.8  # mean / plateau of flat-topped objects with a blurred rim
 
 
 def settle_outlines(
     labels: NDArray[np.int32], image: NDArray[np.float32], floor: NDArray[np.float32], level: float
 ) -> NDArray[np.int32]:
-    """Move each object's outline to the contour at `level` between the local background and its own plateau.
+    """Move each object's outline to a contour between the local background and the object's own plateau.
+
+    Flat-topped objects end where a blurred edge has fallen to about half of its height. Dome-shaped ones, such as round
+    nuclei seen in projection, fade towards their rim and end lower. How dome-shaped an image's objects are is told by
+    the median ratio f of their mean to their plateau: the contour is taken at level * (f / f_flat)^2.
 
     Parameters
     ----------
     labels : (H, W) int32
-        0 = background, objects 1..M.
+        0 = background, objects 1..M, each with at least one pixel.
     image : (H, W) float32
         Objects bright.
     floor : (H, W) float32
         Local background (`Relief.floor`).
     level : float
-        0 = local background, 1 = plateau.
+        Of flat-topped objects: 0 = local background, 1 = plateau.
 
     Returns
     -------
@@ -38,18 +43,23 @@ def settle_outlines(
     n = int(labels.max()) + 1
     if n == 1:
         return labels
-    smoothed = bic.filters.gaussian_smoothing(np.ascontiguousarray(image, np.float32), 1.0)
-    distance, nearest = bic.distance.distance_transform(labels == 0, return_distances=True, return_indices=True)
-    near = np.where(distance <= _REACH, labels[tuple(nearest)], 0)
-    core = bic.distance.distance_transform(labels > 0) > _RIM
-    everywhere = labels > 0
+    height = bic.filters.gaussian_smoothing(np.ascontiguousarray(image, np.float32), 1.0) - floor
+    height = np.maximum(height, 0)
+    owner, values = labels[labels > 0], height[labels > 0]
+    order = np.lexsort((values, owner))
+    size = np.bincount(owner, minlength=n)
+    last = np.cumsum(size) - 1
+    first = last - size + 1
     plateau = np.zeros(n)
-    for where in (everywhere, core):  # the whole object, or its core where it has one
-        count = np.bincount(labels[where], minlength=n)
-        total = np.bincount(labels[where], smoothed[where], n)
-        plateau = np.where(count > 0, total / np.maximum(count, 1), plateau)
-    height = smoothed - floor
-    above = height > level * (plateau[near] - floor)
+    plateau[1:] = values[order[first[1:] + (_PLATEAU_QUANTILE * (size[1:] - 1)).astype(np.int64)]]
+    mean = np.bincount(owner, values, n)[1:] / size[1:]
+    flatness = float(np.median(mean / np.maximum(plateau[1:], 1e-6)))
+    level = level * min(1.0, flatness / _FLAT) ** 2
+
+    transform = bic.distance.distance_transform(labels == 0, return_distances=True, return_indices=True)
+    distance, nearest = transform  # pyright: ignore[reportGeneralTypeIssues]
+    near = np.where(distance <= _REACH, labels[tuple(nearest)], 0)
+    above = height > level * plateau[near]
     return fill_holes(largest_pieces(np.where((near > 0) & above, near, 0).astype(np.int32), n))
 
 
@@ -70,7 +80,8 @@ def largest_pieces(labels: NDArray[np.int32], n: int) -> NDArray[np.int32]:
 
 def fill_holes(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     """Give background that lies wholly within one object to that object."""
-    pockets, n = ndi.label(labels == 0)
+    pockets = np.asarray(ndi.label(labels == 0)[0], np.int32)  # pyright: ignore[reportIndexIssue]
+    n = int(pockets.max())
     if n == 0:
         return labels
     lowest = np.full(n + 1, np.iinfo(np.int32).max, np.int32)

@@ -24,12 +24,16 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     UserError
-        When the file cannot be written (disk full, no permission, `path` is a folder); it names `path`.
+        When the file cannot be written (disk full, no permission, `path` is a folder, a device or a pipe); it names
+        `path`.
     """
     path = Path(path)
     temporary = _temporary_sibling(path)
     try:
         with _write_errors(path, temporary):
+            # Renaming over /dev/full or /dev/stdout would, for root, replace the device itself.
+            if path.absolute().parent == Path("/dev") or (path.exists() and not (path.is_file() or path.is_dir())):
+                raise UserError(f"cannot write {path}: it is a device or a pipe; give the name of a file")
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             os.replace(temporary, path)

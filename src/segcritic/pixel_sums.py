@@ -37,7 +37,7 @@ def count_cracks(labels):
 
 
 @njit(cache=True, nogil=True)
-def _find_pair(i, j, n_nodes, table, pairs, n_pairs):
+def find_pair(i, j, n_nodes, table, pairs, n_pairs):
     """Return the number of the pair {i, j} in `pairs`, or n_pairs if it is new (open addressing)."""
     low, high = min(i, j), max(i, j)
     key = np.uint64(low) * np.uint64(n_nodes) + np.uint64(high)
@@ -125,7 +125,7 @@ def sum_pixels(image, gradient, boundaries, labels, n_nodes, n_cracks, capacity)
                     continue
                 if n_pairs == capacity:
                     return node_sums, pairs, pair_sums, cracks, crack_pair
-                pair = _find_pair(label, label2, n_nodes, table, pairs, n_pairs)
+                pair = find_pair(label, label2, n_nodes, table, pairs, n_pairs)
                 n_pairs = max(n_pairs, pair + 1)
                 pair_sums[pair, direction] += 1
                 if direction < 2:

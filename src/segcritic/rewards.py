@@ -17,7 +17,6 @@ from segcritic.rules import Context, Rules, count_score, needed_descriptors, obj
 Credit = Literal["share", "maximum"]
 
 
-
 @dataclass(frozen=True)
 class Rewards:
     """What K partitions of one graph earn.
@@ -44,7 +43,7 @@ class Rewards:
 
 
 def node_weights(graph: SuperpixelGraph, largest: float = np.inf) -> NDArray[np.float64]:
-    """Weight of each superpixel in the reward of its object and of the image, (N,): its area in pixels, up to `largest`.
+    """Weight of each superpixel in its object's reward and in the image's, (N,): its area in pixels, up to `largest`.
 
     Without a limit, such as the area of a typical object, the background would drown the objects.
     """

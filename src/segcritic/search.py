@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.graph import SuperpixelGraph
-from segcritic.partition import dense_labels
+from segcritic.partition import connected_components, dense_labels
 
 _CHUNK = 64  # candidate partitions judged at once
 
@@ -21,7 +21,8 @@ def climb(
 
     In each sweep all moves are judged from the same partition: a superpixel goes to an object beside it, or becomes an
     object of its own; two objects beside each other merge. The best moves are then made together, at most one for any
-    object, and kept if the whole is better than before (or else the best one alone).
+    object, and kept if the whole is better than before (or else the best one alone). Objects that have fallen apart,
+    which no multicut ever has, become several at the end unless that costs reward.
 
     Parameters
     ----------
@@ -71,6 +72,9 @@ def climb(
         labels = candidates[pick : pick + 1].copy()
         dense_labels(labels)
         best, reward = labels[0], float(rewards[pick])
+    apart = connected_components(graph, best[graph.edges[:, 0]] == best[graph.edges[:, 1]])
+    if apart.max() > best.max() and (rewards := judge(apart[None]))[0] >= reward:
+        best, reward = apart, float(rewards[0])
     return best, reward
 
 

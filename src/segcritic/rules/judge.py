@@ -103,6 +103,9 @@ def judge(
     larger, so an area (`CUT_ONLY_GROWS`) above the expected one still counts. Rules on position, intensity and
     boundary judge them like all others. ``border: drop`` scores alike; whoever writes the labels drops the objects.
 
+    Intensities are those of an image in which objects are bright: for ``darker_than`` the image has been inverted
+    (1 - intensity) before it was measured, so that both words ask for objects brighter than what surrounds them.
+
     Parameters
     ----------
     objects

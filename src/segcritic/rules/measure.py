@@ -37,7 +37,8 @@ def measure_rules(
     Expected values are medians; tolerances are robust standard deviations (1.4826 times the median absolute deviation
     from the median), but not below a floor. Sizes are expected on the log scale, descriptors of `AT_LEAST` get a lower
     bound. Objects cut by the image border are left out. Objects that are on the whole brighter (darker) than what
-    surrounds them also get an intensity rule.
+    surrounds them also get an intensity rule; around darker ones the images are inverted (1 - intensity) before the
+    numbers are measured, as they are for training.
 
     Parameters
     ----------
@@ -55,15 +56,14 @@ def measure_rules(
     """
     if len(images) != len(labels):
         raise UserError(f"there are {len(images)} images, but {len(labels)} label images: give one for each image")
-    descriptors = (*SIZES, *TYPICAL, *AT_LEAST, "outside_intensity", "touches_border")
-    tables = [
-        _measure_labels(*pair, number, descriptors) for number, pair in enumerate(zip(images, labels, strict=True))
-    ]
-    columns = {key: np.concatenate([table[key] for table in tables] or [np.zeros(0)]) for key in descriptors}
+    columns = _measure_all(images, labels)
     whole = columns["touches_border"] == 0
     if not whole.any():
         problem = "every labelled object touches the image border" if whole.size else "no object is labelled"
         raise UserError(f"no rules can be measured: {problem}; label a few whole objects (each with a number above 0)")
+    dark = bool(np.median((columns["mean_intensity"] - columns["outside_intensity"])[whole]) < 0)
+    if dark:
+        columns = _measure_all([1 - np.asarray(image) for image in images], labels)
     columns = {key: values[whole] for key, values in columns.items()}
 
     rules: dict[str, NumericRule] = {}
@@ -77,9 +77,6 @@ def measure_rules(
         tolerance = _short(max(spread, FIXED_FLOORS.get(key, FLOOR * max(abs(centre), 0.1))))
         if key in TYPICAL:
             rules[key] = NumericRule(expect=_short(centre), tolerance=tolerance)
-        elif centre < 0:  # the contrast of dark objects
-            bound = _short(np.percentile(columns[key], 100 - LOW_PERCENTILE))
-            rules[key] = NumericRule(at_most=bound, tolerance=tolerance)
         else:
             bound = _short(np.percentile(columns[key], LOW_PERCENTILE))
             rules[key] = NumericRule(at_least=bound, tolerance=tolerance)
@@ -91,8 +88,19 @@ def measure_rules(
             f" ({int((~whole).sum())} cut by the border left out). These expectations come from annotations."
         ),
         descriptors=rules,
-        intensity=_polarity(columns["mean_intensity"] - columns["outside_intensity"]),
+        intensity=_polarity(columns["mean_intensity"] - columns["outside_intensity"], dark),
     )
+
+
+def _measure_all(
+    images: Sequence[NDArray[np.floating]], labels: Sequence[NDArray[np.integer]]
+) -> dict[str, NDArray[np.float64]]:
+    """Measure the objects of all label images, in their order: descriptor -> one value per object."""
+    descriptors = (*SIZES, *TYPICAL, *AT_LEAST, "outside_intensity", "touches_border")
+    tables = [
+        _measure_labels(*pair, number, descriptors) for number, pair in enumerate(zip(images, labels, strict=True))
+    ]
+    return {key: np.concatenate([table[key] for table in tables] or [np.zeros(0)]) for key in descriptors}
 
 
 def _measure_labels(
@@ -126,15 +134,12 @@ def _measure_labels(
     return {key: table[key][is_object] for key in descriptors}
 
 
-def _polarity(difference: NDArray[np.float64]) -> PolarityRule | None:
-    """Return the intensity rule for objects that differ from what surrounds them by `difference` (M,)."""
-    sign = np.sign(np.median(difference))
-    if sign == 0:
+def _polarity(difference: NDArray[np.float64], dark: bool) -> PolarityRule | None:
+    """Return the intensity rule for objects brighter than what surrounds them by `difference` (M,), once inverted."""
+    if np.median(difference) == 0:
         return None
-    by = _short(max(np.percentile(sign * difference, LOW_PERCENTILE), 0.02))
-    if sign > 0:
-        return PolarityRule(brighter_than="background", by=by)
-    return PolarityRule(darker_than="background", by=by)
+    by = _short(max(np.percentile(difference, LOW_PERCENTILE), 0.02))
+    return PolarityRule(darker_than="background", by=by) if dark else PolarityRule(brighter_than="background", by=by)
 
 
 def _centre_and_spread(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -41,6 +41,11 @@ class Policy(nn.Module):
         Kept as buffers with the weights; identity by default, to be overwritten by `load_state_dict`.
     """
 
+    node_mean: Tensor
+    node_std: Tensor
+    edge_mean: Tensor
+    edge_std: Tensor
+
     def __init__(self, settings: NetworkSettings, scale: FeatureScale | None = None):
         super().__init__()
         self.settings = settings
@@ -58,7 +63,7 @@ class Policy(nn.Module):
 
         Each image goes through the U-Net alone, so that a prediction never depends on the other images of the batch.
         """
-        device = self.node_mean.device  # type: ignore[union-attr]
+        device = self.node_mean.device
         graphs = []
         for scene in scenes:
             parts: list[Tensor] = []

@@ -6,6 +6,7 @@ objects, intensities in its normalised range.
 
 import numpy as np
 from bioimage_cpp.distance import distance_transform
+from numba import njit
 from numpy.typing import NDArray
 
 from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
@@ -39,15 +40,23 @@ def _union_solidity(graph: SuperpixelGraph) -> NDArray[np.float64]:
     return area[graph.edges].sum(axis=1) / pair_hull_areas(graph.hull_points, graph.hull_start, graph.edges)
 
 
+@njit(cache=True)
+def _majority(superpixels, values, n_nodes):
+    """Majority vote of the pixels of each superpixel (Boyer and Moore 1981), (N,); exact where there is a majority."""
+    winner = np.zeros(n_nodes, np.int32)
+    lead = np.zeros(n_nodes, np.int32)
+    for row in range(superpixels.shape[0]):
+        for col in range(superpixels.shape[1]):
+            node = superpixels[row, col]
+            if lead[node] == 0:
+                winner[node] = values[row, col]
+            lead[node] += 1 if winner[node] == values[row, col] else -1
+    return winner
+
+
 def node_core(graph: SuperpixelGraph, relief: Relief) -> NDArray[np.int32]:
     """The likely object (`Relief.cores`) that holds most of each superpixel, (N,); 0 for background."""
-    n_cores = int(relief.cores.max()) + 1
-    pairs = graph.superpixels.ravel().astype(np.int64) * n_cores + relief.cores.ravel()
-    keys, counts = np.unique(pairs, return_counts=True)
-    order = np.lexsort((counts, keys // n_cores))
-    core = np.zeros(graph.n_nodes, np.int32)
-    core[keys[order] // n_cores] = keys[order] % n_cores  # the last, most frequent one stays
-    return core
+    return _majority(graph.superpixels, relief.cores, graph.n_nodes)
 
 
 def node_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, background: NDArray) -> NDArray[np.float32]:
@@ -65,7 +74,7 @@ def node_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, backgr
     alone = measure(graph, np.arange(graph.n_nodes, dtype=np.int32))
     area = alone["area"]
     typical = np.pi * relief.radius**2
-    depth = distance_transform(relief.height > _CORE_LEVEL) / relief.radius
+    depth = np.asarray(distance_transform(relief.height > _CORE_LEVEL)) / relief.radius
     mean = alone["mean_intensity"]
     degree = np.bincount(graph.edges.ravel(), minlength=graph.n_nodes)
     length = graph.edge_length
@@ -114,7 +123,7 @@ def edge_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, backgr
     outline = np.bincount(graph.edges.ravel(), np.repeat(length, 2), graph.n_nodes)
     mean = graph.node_mean
     height = np.clip(relief.height, 0, 1.5)
-    depth = distance_transform(relief.height > _CORE_LEVEL) / relief.radius
+    depth = np.asarray(distance_transform(relief.height > _CORE_LEVEL)) / relief.radius
     node_height, node_depth = _node_mean(graph, height), _node_mean(graph, depth)
     core = node_core(graph, relief)
     sums = {name: graph.edge_sums[:, EDGE_SUMS.index(name)] / length for name in ("gradient", "difference", "boundary")}

@@ -316,7 +316,7 @@ class NetworkSettings:
     unet_widths: tuple[int, ...] = (32, 64, 128, 256)
     freeze_unet: bool = False
     hand_made: bool = True
-    warm_start: float = 1.0
+    warm_start: float = 0.5
 
     @classmethod
     def paper(cls) -> "NetworkSettings":

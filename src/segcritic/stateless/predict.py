@@ -69,11 +69,14 @@ def segment_scene(scene: Scene, policy: Policy, rules: Rules, allow_python: bool
     rewards = judge_partition(scene, node_labels, rules, allow_python)
     objects = measure(scene.graph, node_labels, needed_descriptors(rules) | {"touches_border"})
     kept = rewards.foreground & (rewards.score >= rules.keep_above)
+    if scene.graph.n_nodes == 1 or np.ptp(scene.image) == 0:  # there is nothing to be seen
+        kept[:] = False
     if rules.border == "drop":
         kept &= objects["touches_border"] == 0
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     labels = number[rewards.objects.node_object[0]][scene.graph.superpixels]
     if rules.polarity:
+        assert scene.relief is not None, "a lean scene has no pixels to label"
         level = (rules.background or BackgroundRule()).level
         labels = settle_outlines(labels, scene.image, scene.relief.floor, level)
     else:
@@ -85,7 +88,7 @@ def segment_scene(scene: Scene, policy: Policy, rules: Rules, allow_python: bool
     table = {"label": np.arange(1, len(found) + 1), "score": rewards.score[kept_rows]}
     table |= {f"score_{name}": values[kept_rows] for name, values in each.items()}
     table |= measure_labels(labels, scene.image, _TABLE)
-    split = 1 / (1 + np.exp(-logits))
+    split = (1 / (1 + np.exp(-logits))).astype(np.float32)
     return Segmentation(labels, table, scene.graph, split, node_labels, rewards.node[0], scene.image)
 
 
@@ -113,7 +116,6 @@ def segment(
         Whether rules may call functions of the user's own.
     """
     return segment_scene(make_scene(pixels, rules, boundaries, superpixels), policy, rules, allow_python)
-
 
 
 def measure_labels(labels: NDArray[np.int32], image: NDArray[np.float32], names: Sequence[str]) -> dict[str, NDArray]:

@@ -63,7 +63,7 @@ class TrainSettings:
     target_entropy: float = -1.0
     temperature_rate: float = 3e-3
     critic_target: float = 0.05
-    network: NetworkSettings = field(default_factory=lambda: NetworkSettings(fixed_std=1.0))
+    network: NetworkSettings = field(default_factory=lambda: NetworkSettings(fixed_std=0.5))
 
     def __post_init__(self) -> None:
         if self.samples < 2 or self.samples % 2:
@@ -76,7 +76,7 @@ class TrainSettings:
                     f"training setting '{name}' is {getattr(self, name)!r}: choose from {', '.join(get_args(kinds))}"
                 )
         if self.global_reward == "critic" and not (self.learner == "critic" and self.network.global_head):
-            raise UserError("training setting global_reward: critic needs learner: critic and network.global_head: true")
+            raise UserError("training setting global_reward: critic needs learner: critic and network.global_head")
 
     @classmethod
     def paper(cls) -> Self:

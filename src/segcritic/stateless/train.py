@@ -15,7 +15,7 @@ from segcritic.errors import UserError
 from segcritic.rules import Rules
 from segcritic.stateless.agent import FeatureScale, Policy
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch
-from segcritic.stateless.checkpoint import restore, save
+from segcritic.stateless.checkpoint import identity, restore, save
 from segcritic.stateless.environment import Outcome, act, draw_subgraphs
 from segcritic.stateless.losses import (
     action_log_prob,
@@ -180,8 +180,9 @@ class Learner:
             # range serves all sizes.
             temperature = self.log_temperature[index].detach().exp() / size
             losses.append(actor_loss(log_prob, predicted.subgraphs[size], subgraphs, temperature))
+            target_entropy = self.settings.target_entropy / size
             temperature_losses.append(
-                temperature_loss(self.log_temperature[index], log_prob / size, subgraphs, self.settings.target_entropy / size)
+                temperature_loss(self.log_temperature[index], log_prob / size, subgraphs, target_entropy)
             )
         loss = torch.stack(losses).mean()
         if predicted.graph is not None:
@@ -218,6 +219,7 @@ def train(
         Stop after so long even if `settings.steps` are not done; the learning rate falls accordingly.
     checkpoint : Path, optional
         A folder: training goes on from what it holds, and leaves its state there twice a minute and at the end.
+        The same training may be asked for more steps than before.
     on_progress : callable, optional
         Called after every step.
     allow_python : bool
@@ -239,11 +241,12 @@ def train(
         raise UserError("no image has anything to segment: all are of constant brightness, or one superpixel each")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     learner = Learner(settings, FeatureScale.of(usable), seed, device)
+    training = identity(settings, rules, len(usable), seed)
     curve: list[dict[str, float]] = []
     first = 0
     seconds_before = 0.0
     if checkpoint is not None and (checkpoint / "state.json").exists():
-        first, seconds_before, curve = restore(checkpoint, learner, settings, seed)
+        first, seconds_before, curve = restore(checkpoint, learner, settings.steps, training)
     start = saved = time.monotonic()
     interrupted = False
     reward = objects = float("nan")
@@ -275,11 +278,11 @@ def train(
                 left = left if minutes is None else min(left, max(0.0, 60 * minutes - spent))
                 on_progress(Progress(step + 1, settings.steps, reward, objects, spent, left, curve))
             if checkpoint is not None and now - saved > _CHECKPOINT_SECONDS:
-                save(checkpoint, learner, step + 1, spent, curve, seed)
+                save(checkpoint, learner, step + 1, spent, curve, training)
                 saved = now
     except KeyboardInterrupt:
         interrupted = True
     if checkpoint is not None:
-        save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, seed)
+        save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, training)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedActor(weights, settings, curve, interrupted)

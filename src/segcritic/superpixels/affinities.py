@@ -35,9 +35,9 @@ def mutex(
     smoothed = bic.filters.gaussian_smoothing(np.ascontiguousarray(image, np.float32), sigma)
     scale = max(float(np.percentile(smoothed, 98) - np.percentile(smoothed, 2)), 1e-6)
     affinities = np.zeros((len(_OFFSETS), *image.shape), np.float32)
-    for channel, (dy, dx) in zip(affinities, _OFFSETS, strict=True):
+    for k, (dy, dx) in enumerate(_OFFSETS):
         here, there = smoothed[-dy or None :, -dx or None :], smoothed[: dy or None, : dx or None]
-        channel[-dy or None :, -dx or None :] = np.minimum(np.abs(here - there) / scale, 1)
+        affinities[k, -dy or None :, -dx or None :] = np.minimum(np.abs(here - there) / scale, 1)
     affinities[:_N_ATTRACTIVE] = 1 - affinities[:_N_ATTRACTIVE]
     affinities[_N_ATTRACTIVE:] *= repulsion
     pieces = connected_pieces(bic.segmentation.mutex_watershed(affinities, _OFFSETS, _N_ATTRACTIVE).astype(np.int64))

@@ -11,7 +11,8 @@ def local_maxima(image: NDArray, distance: float, mask: NDArray) -> NDArray[np.i
     """Markers, (H, W) int32: the pixels of `mask` that are the highest within `distance` pixels, numbered from 1."""
     size = 2 * max(1, int(distance)) + 1
     peaks = (ndi.maximum_filter(image, size) == image) & mask
-    return ndi.label(peaks, structure=np.ones((3, 3)))[0].astype(np.int32)
+    markers, _ = ndi.label(peaks, structure=np.ones((3, 3)))  # pyright: ignore[reportGeneralTypeIssues]
+    return markers.astype(np.int32)
 
 
 def watershed(height: NDArray, markers: NDArray[np.int32], mask: NDArray | None = None) -> NDArray[np.int32]:

@@ -50,8 +50,8 @@ def watershed(
     else:
         height = bic.filters.gaussian_smoothing(np.ascontiguousarray(boundaries, np.float32), sigma)
     minima = ndi.minimum_filter(height, 3) == height
-    markers = ndi.label(minima, structure=np.ones((3, 3)))[0].astype(np.int32)
-    basins = bic.segmentation.watershed(height, markers)
+    markers, _ = ndi.label(minima, structure=np.ones((3, 3)))  # pyright: ignore[reportGeneralTypeIssues]
+    basins = bic.segmentation.watershed(height, markers.astype(np.int32))
     cuts = None
     if circles is not None:
         found = found or likely_circles(image, (circles[0], circles[1]))
@@ -97,9 +97,10 @@ def merge_across_weak(
     part = np.zeros(len(number), np.int64)
     if cuts is not None:
         part[pieces.ravel()] = cuts.ravel()
-    sides = [(pieces[1:], pieces[:-1], height[1:], height[:-1]), (pieces[:, 1:], pieces[:, :-1], height[:, 1:], height[:, :-1])]
-    one, other = (np.concatenate([side[k].ravel() for side in sides]) for k in (0, 1))
-    total = np.concatenate([(0.5 * (side[2] + side[3])).ravel() for side in sides]).astype(np.float64)
+    one = np.concatenate([pieces[1:].ravel(), pieces[:, 1:].ravel()])
+    other = np.concatenate([pieces[:-1].ravel(), pieces[:, :-1].ravel()])
+    total = np.concatenate([(height[1:] + height[:-1]).ravel(), (height[:, 1:] + height[:, :-1]).ravel()])
+    total = 0.5 * total.astype(np.float64)
     length = np.ones(len(total))
     while True:
         # Join the boundaries between the same two superpixels.

@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from segcritic.pixel_sums import find_pair
+
 # Two pieces on different sides of a cut join only after everything on one side has: the penalty exceeds any cost of
 # merging within a side of an image whose values lie in [0, 1] and whose objects cover a few hundred pixels.
 _ACROSS_FACTOR = 3.0
@@ -24,9 +26,8 @@ def _root(parent, i):
 def _cost(size, mean, cut, a, b, min_size):
     difference = mean[a] - mean[b]
     cost = size[a] * size[b] / (size[a] + size[b]) * difference * difference
-    if cut[a] > 0 and cut[b] > 0 and cut[a] != cut[b]:
-        if size[a] >= min_size and size[b] >= min_size:
-            cost = _ACROSS_FACTOR * cost + _ACROSS_PENALTY
+    if cut[a] > 0 and cut[b] > 0 and cut[a] != cut[b] and size[a] >= min_size and size[b] >= min_size:
+        cost = _ACROSS_FACTOR * cost + _ACROSS_PENALTY
     return cost
 
 
@@ -43,7 +44,7 @@ def _merge(edges, size, mean, cut, n_target, min_size):
     heap.pop()
     for e in range(len(edges)):
         a, b = np.int64(edges[e, 0]), np.int64(edges[e, 1])
-        heap.append((_cost(size, mean, cut, a, b, min_size), a, b))
+        heap.append((_cost(size, mean, cut, a, b, min_size), a, b))  # pyright: ignore[reportArgumentType]
     heapq.heapify(heap)
     n_left = n
     n_small = 0
@@ -76,29 +77,27 @@ def _merge(edges, size, mean, cut, n_target, min_size):
 
 
 @njit(cache=True)
-def _pixel_pairs(pieces):
+def adjacent_pieces(pieces, n_pieces):
+    """Pairs of pieces that share a pixel side, (E, 2) int32, each pair once, smaller id first."""
     height, width = pieces.shape
-    pairs = np.empty((2 * height * width, 2), np.int32)
-    n = 0
-    for y in range(height):
-        for x in range(width):
-            here = pieces[y, x]
-            if x + 1 < width and pieces[y, x + 1] != here:
-                pairs[n, 0] = min(here, pieces[y, x + 1])
-                pairs[n, 1] = max(here, pieces[y, x + 1])
-                n += 1
-            if y + 1 < height and pieces[y + 1, x] != here:
-                pairs[n, 0] = min(here, pieces[y + 1, x])
-                pairs[n, 1] = max(here, pieces[y + 1, x])
-                n += 1
-    return pairs[:n]
-
-
-def adjacent_pieces(pieces: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Pairs of pieces that share a pixel side, (E, 2), each pair once, smaller id first."""
-    pairs = _pixel_pairs(np.ascontiguousarray(pieces, np.int32))
-    keys = np.unique(pairs[:, 0].astype(np.int64) * (int(pieces.max()) + 1) + pairs[:, 1])
-    return np.stack(np.divmod(keys, int(pieces.max()) + 1), axis=1).astype(np.int32)
+    capacity = 4 * n_pieces + 16  # connected pieces form a planar graph of fewer than 3 n edges
+    size = 1
+    while size < 2 * capacity:
+        size *= 2
+    table = np.full(size, -1, np.int32)
+    pairs = np.empty((capacity, 2), np.int32)
+    n_pairs = 0
+    for row in range(height):
+        for col in range(width):
+            here = pieces[row, col]
+            for down in range(2):
+                row2, col2 = row + down, col + 1 - down
+                if row2 < height and col2 < width and pieces[row2, col2] != here:
+                    if n_pairs == capacity:
+                        raise ValueError("the pieces are not connected")
+                    pair = find_pair(here, pieces[row2, col2], n_pieces, table, pairs, n_pairs)
+                    n_pairs = max(n_pairs, pair + 1)
+    return pairs[:n_pairs]
 
 
 def merge_pieces(
@@ -108,16 +107,20 @@ def merge_pieces(
     min_size: int = 6,
     cuts: NDArray[np.integer] | None = None,
 ) -> NDArray[np.int32]:
-    """Merge neighbouring pieces until `n_target` are left (Ward 1963: each merge adds least to the squared error).
+    """Merge neighbouring pieces until `n_target` or less are left (Ward 1963: each merge adds least to squared error).
+
+    Small pieces are not merged beforehand: in a fine over-segmentation nearly all are small, and Ward's order is what
+    makes good superpixels of them. Those still small when `n_target` is reached are merged then, so that a little less
+    than `n_target` may be left (on fluorescent nuclei 0 to 11 %).
 
     Parameters
     ----------
     pieces : (H, W) int32
-        Over-segmentation, values 0..N-1.
+        Over-segmentation into connected pieces, values 0..N-1.
     values : (H, W) float32
         What the superpixels shall keep, in [0, 1].
     n_target : int
-        Number of superpixels wanted.
+        Number of superpixels wanted, at most.
     min_size : int
         Pixels; smaller pieces are merged even below `n_target`.
     cuts : (H, W) integer, optional
@@ -133,5 +136,5 @@ def merge_pieces(
     cut = np.zeros(len(size), np.int64)
     if cuts is not None:
         cut[pieces.ravel()] = cuts.ravel()
-    parent = _merge(adjacent_pieces(pieces), size, mean, cut, n_target, min_size)
+    parent = _merge(adjacent_pieces(pieces, len(size)), size, mean, cut, n_target, min_size)
     return np.unique(parent, return_inverse=True)[1].astype(np.int32)[pieces]

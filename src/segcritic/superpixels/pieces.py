@@ -13,7 +13,8 @@ def connected_pieces(labels: NDArray) -> NDArray[np.int32]:
     """
     from skimage.measure import label
 
-    return (label(labels, background=int(labels.min()) - 1, connectivity=1) - 1).astype(np.int32)
+    pieces = np.asarray(label(labels, background=int(labels.min()) - 1, connectivity=1))
+    return (pieces - 1).astype(np.int32)
 
 
 def bound(superpixels: NDArray, truth: NDArray) -> NDArray[np.int32]:

@@ -23,7 +23,7 @@ _PLATEAU = 0.25  # of a basin's height: pixels above make its peak, so that a fe
 _NECK = 0.05  # of the typical radius: how much narrower than both sides a neck must be to part two likely objects
 _LOWEST_PEAK = 0.1  # of the image's intensity range: fainter basins are background
 _RELIEF_RANGE = (0.05, 0.75)  # outlines lie between these; below is background, above is inner texture
-_N_SHELLS = 20
+_N_SHELLS = 12
 _RADIUS_RANGE = (4.0, 40.0)  # pixels, of the typical object, when estimated
 
 
@@ -56,7 +56,7 @@ def _smooth(image: NDArray, sigma: float) -> NDArray:
 def typical_radius(smoothed: NDArray) -> float:
     """Radius in pixels of the object that holds the median foreground pixel of an Otsu threshold."""
     foreground = smoothed > threshold_otsu(smoothed)
-    depth = bic.distance.distance_transform(foreground)
+    depth = np.asarray(bic.distance.distance_transform(foreground))
     radii = np.sort(depth[local_maxima(_smooth(depth, 1.0), 3, foreground) > 0])
     if not len(radii):
         return _RADIUS_RANGE[0]
@@ -101,8 +101,9 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     height = np.where(visible, (smoothed - floor) / np.maximum(local_peak - floor, 1e-6), 0).astype(np.float32)
 
     low, high = 0.2, 0.6
-    depth = sum(bic.distance.distance_transform(height > level) for level in (low, 0.5 * (low + high), high))
-    depth = _smooth(depth / 3, 1.0)  # type: ignore[operator]
+    levels = (low, 0.5 * (low + high), high)
+    depth = sum(np.asarray(bic.distance.distance_transform(height > level)) for level in levels)
+    depth = _smooth(np.asarray(depth / 3), 1.0)
     above = height > low
     cores = prominent_basins(depth, _NECK * radius, above)
     return Relief(height, cores, floor, radius)
