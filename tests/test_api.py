@@ -6,6 +6,7 @@ import pytest
 import tifffile
 
 import segcritic
+import segcritic.stateless.train
 from segcritic.errors import UserError
 from segcritic.inputs import InputWarning, find_sources
 from segcritic.rules import load_builtin
@@ -95,6 +96,32 @@ def test_constant_images_are_left_out_of_training():
     assert "on 1 image," in model.card
     with pytest.raises(UserError, match="nothing can be seen in image 0: all its pixels are equal"):
         _train([flat, flat])
+
+
+@pytest.mark.parametrize("python", [False, True])
+def test_training_holds_no_more_pixels_than_it_reads(monkeypatch, python):
+    held = []
+    real = segcritic.stateless.train.train
+
+    def train(scenes, *arguments, **options):
+        held.extend(scenes)
+        return real(scenes, *arguments, **options)
+
+    monkeypatch.setattr("segcritic.stateless.train.train", train)
+    text = RULES + "python: test_api:one_for_each_superpixel\n" if python else RULES
+    _train([disks()[0]], segcritic.Rules.loads(text))
+    [scene] = held
+    assert scene.relief is None
+    assert scene.graph.shape == scene.image.shape == disks()[0].shape
+    if python:  # which may look at the superpixels
+        assert scene.graph.superpixels.max() == scene.graph.n_nodes - 1
+    else:
+        assert scene.image.strides == scene.graph.superpixels.strides == (0, 0)
+
+
+def one_for_each_superpixel(objects, graph):
+    assert graph.superpixels.max() == graph.n_nodes - 1
+    return np.ones(len(objects))
 
 
 def test_boundaries_reach_the_graph_and_are_needed_again(tmp_path):

@@ -93,12 +93,15 @@ def likely_circles(image: NDArray[np.float32], radii: tuple[float, float] = (5.0
     low, high = float(radii[0]), float(min(radii[1], 0.5 * max(image.shape)))
     steps = max(2, int(np.ceil(np.log(max(high / low, 1.01)) / np.log(_STEP))))
     tried = np.concatenate([[low / _STEP], np.geomspace(low, max(high, low), steps + 1), [high * _STEP]])
-    layers = _Rings(image, tried[-1])
-    before, here = layers.evidence(tried[0]), layers.evidence(tried[1])
+    rings = _Rings(image, tried[-1])
+    before, here = rings.alignment(tried[0]), rings.alignment(tried[1])
     found = []
     for k in range(1, len(tried) - 1):
-        after = layers.evidence(tried[k + 1])
-        peak = (here == ndi.maximum_filter(here, 5)) & (here >= before) & (here >= after) & (here > _LEAST_EVIDENCE)
+        outline = 2 * np.pi * tried[k]
+        trust = outline / (outline + _DOUBT)
+        after = rings.alignment(tried[k + 1])
+        peak = (here == ndi.maximum_filter(here, 5)) & (here >= before) & (here >= after)
+        peak &= trust * here > _LEAST_EVIDENCE
         for y, x in np.argwhere(peak).tolist():
             shift = _vertex(before[y, x], here[y, x], after[y, x])
             neighbour = tried[k + 1] if shift > 0 else tried[k - 1]
@@ -106,7 +109,7 @@ def likely_circles(image: NDArray[np.float32], radii: tuple[float, float] = (5.0
             if 0 < y < image.shape[0] - 1 and 0 < x < image.shape[1] - 1:
                 row = y + _vertex(here[y - 1, x], here[y, x], here[y + 1, x])
                 col = x + _vertex(here[y, x - 1], here[y, x], here[y, x + 1])
-            found.append((row, col, tried[k] + abs(shift) * (neighbour - tried[k]), here[y, x]))
+            found.append((row, col, tried[k] + abs(shift) * (neighbour - tried[k]), trust * here[y, x]))
         before, here = here, after
     return _best(np.array(found, np.float64).reshape(-1, 4), max(1, round(image.size / _PIXELS_PER_CIRCLE)))
 
@@ -134,8 +137,8 @@ class _Rings:
         self.row, self.col = np.mgrid[-self.pad : self.pad + 1, -self.pad : self.pad + 1].astype(np.float32)
         self.distance = np.hypot(self.row, self.col)
 
-    def evidence(self, radius: float) -> NDArray[np.float32]:
-        """Evidence for a circle of this radius about every pixel, (H, W)."""
+    def alignment(self, radius: float) -> NDArray[np.float32]:
+        """Mean alignment along the circle of this radius about every pixel, (H, W)."""
         ring = np.maximum(0, 1 - np.abs(self.distance - radius))
         ring /= ring.sum()
         distance2 = np.maximum(self.distance**2, 1e-6)
@@ -149,8 +152,7 @@ class _Rings:
 
         inside = centred(self.maps[2] * ones)
         aligned = centred(self.maps[0] * one + self.maps[1] * other)
-        length = 2 * np.pi * radius * inside
-        return np.where(inside > _LEAST_INSIDE, 2 * np.pi * radius * aligned / (length + _DOUBT), 0)
+        return np.where(inside > _LEAST_INSIDE, aligned / np.maximum(inside, _LEAST_INSIDE), 0)
 
 
 def _best(found: NDArray[np.float64], most: int) -> Circles:

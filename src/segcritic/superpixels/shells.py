@@ -7,6 +7,7 @@ object are left. Where the relief is steep the shells stay, where it is flat the
 outlines than shells at fixed levels (docs/superpixels.md).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import bioimage_cpp as bic
@@ -88,7 +89,8 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
         markers = local_maxima(coarse, max(image.shape), np.ones(image.shape, bool))
     basins = watershed(-coarse, markers)
     n = int(markers.max()) + 1
-    highest = np.asarray(ndi.maximum(smoothed, basins, np.arange(n)))
+    highest = np.full(n, background, np.float32)
+    np.maximum.at(highest, basins.ravel(), smoothed.ravel())
     upper = smoothed > background + _PLATEAU * (highest[basins] - background)
     peak = np.bincount(basins.ravel(), (smoothed * upper).ravel(), n) / np.maximum(
         np.bincount(basins.ravel(), upper.ravel(), n), 1
@@ -102,8 +104,9 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
 
     low, high = 0.2, 0.6
     levels = (low, 0.5 * (low + high), high)
-    depth = sum(np.asarray(bic.distance.distance_transform(height > level)) for level in levels)
-    depth = _smooth(np.asarray(depth / 3), 1.0)
+    with ThreadPoolExecutor() as pool:  # the transforms leave Python's lock to others
+        depths = list(pool.map(lambda level: bic.distance.distance_transform(height > level), levels))
+    depth = _smooth(np.mean(depths, axis=0), 1.0)
     above = height > low
     cores = prominent_basins(depth, _NECK * radius, above)
     return Relief(height, cores, floor, radius)
