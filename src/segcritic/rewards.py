@@ -61,8 +61,8 @@ def node_rewards(
 ) -> Rewards:
     """Judge every superpixel of K partitions.
 
-    Each object takes the class in which it earns more: as an object of the rules' kind its superpixels earn its score;
-    as background each of them earns its own likelihood of being background. So a huge background object is judged
+    Each object takes the class in which it earns more: as an object of the rules' kind (of at least the score that the
+    rules keep) its superpixels earn its score; as background each earns its own likelihood of being background. So a huge background object is judged
     piece by piece, and swallowing an object costs what the object would have earned. Without a rule on brighter or
     darker nothing is known of the background: then it earns 0.5 wherever no object earns more.
 
@@ -85,7 +85,7 @@ def node_rewards(
     total = np.bincount(row.ravel(), np.broadcast_to(weight, row.shape).ravel(), len(objects))
     dark = np.bincount(row.ravel(), np.broadcast_to(weight * background, row.shape).ravel(), len(objects)) / total
     bright, bright_object = (1 - background, 1 - dark) if rules.polarity else (1.0, 1.0)
-    foreground = score * bright_object > dark
+    foreground = (score * bright_object > dark) & (score >= rules.keep_above)
     node = np.where(foreground[row], score[row] * bright, background)
     n_objects = np.bincount(objects.sample, foreground, len(row))
     return Rewards(objects, score, foreground, node, count_score(rules, n_objects))
