@@ -77,10 +77,10 @@ def test_a_positive_raw_action_splits():
     """The action's sigmoid is the probability to split: what the drawings and `Segmentation.split` show."""
     scene = SCENES[1]
     merged, split = (
-        act([scene], np.full((1, scene.graph.n_edges), raw, np.float32), COUNT, SETTINGS, False) for raw in (-3, 3)
+        act([scene], np.full((1, scene.graph.n_edges), raw, np.float32), nuclei(), SETTINGS, False) for raw in (-3, 3)
     )
     assert merged.total[0, 0] != split.total[0, 0]
-    one = judge_partition(scene, np.zeros(scene.graph.n_nodes, np.int32), COUNT, False)
+    one = judge_partition(scene, np.zeros(scene.graph.n_nodes, np.int32), nuclei(), False)
     assert merged.total[0, 0] == pytest.approx(total_reward(one, scene.weight)[0])
 
 

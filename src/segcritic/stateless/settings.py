@@ -26,7 +26,8 @@ class TrainSettings:
     images_per_step
         Graphs in one batch.
     samples
-        Partitions tried per image and step; even (they come in mirrored pairs). The critic learns from all of them.
+        Partitions tried per image and step; even (they come in mirrored pairs), or 1 for learner "critic". The critic
+        learns from all of them.
     learning_rate
         Of Adam, for actor and critic; falls to a tenth along a cosine.
     ema
@@ -66,8 +67,11 @@ class TrainSettings:
     network: NetworkSettings = field(default_factory=lambda: NetworkSettings(fixed_std=0.5))
 
     def __post_init__(self) -> None:
-        if self.samples < 2 or self.samples % 2:
-            raise UserError(f"training setting 'samples' is {self.samples}: give an even number, at least 2")
+        alone = self.samples == 1 and self.learner == "critic"
+        if not alone and (self.samples < 2 or self.samples % 2):
+            raise UserError(
+                f"training setting 'samples' is {self.samples}: give an even number (learner critic may do with 1)"
+            )
         if self.steps < 1 or self.images_per_step < 1:
             raise UserError("training settings 'steps' and 'images_per_step' must be at least 1")
         for name, kinds in (("learner", Learner), ("credit", Credit), ("global_reward", GlobalReward)):
@@ -85,7 +89,7 @@ class TrainSettings:
             learner="critic",
             steps=20_000,
             images_per_step=1,
-            samples=2,
+            samples=1,
             learning_rate=1e-4,
             credit="maximum",
             critic_target=0.005,

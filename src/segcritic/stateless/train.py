@@ -100,7 +100,7 @@ class Learner:
 
         state = self.policy.state(scenes)
         mean, log_std = self.policy(state)
-        raw = sample_actions(mean, log_std, settings.samples, generator=noise)
+        raw = sample_actions(mean, log_std, settings.samples, settings.samples > 1, generator=noise)
         outcome = act(scenes, raw.detach().cpu().numpy(), rules, settings, allow_python)
         drawn = draw_subgraphs(scenes, settings.network.subgraph_sizes, seed)
         drawn = {size: part.to(device) for size, part in drawn.items() if len(part)}
