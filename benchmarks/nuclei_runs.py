@@ -13,6 +13,10 @@ from typing import Any
 import common
 
 
+SAMPLES = {"samples": 16, "critic": 2, "samples+critic": 4}
+"""Partitions per image and step of each learner: a critic judges each of them, at the cost of an actor each."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What determines a result.
@@ -169,7 +173,7 @@ def train_and_label(run: Run) -> dict[str, Any]:
     settings = TrainSettings()
     assert run.fold is not None
     if run.learner is not None:
-        settings = replace(settings, learner=run.learner)
+        settings = replace(settings, learner=run.learner, samples=SAMPLES[run.learner])
     if run.steps is not None:
         settings = replace(settings, steps=run.steps)
     if run.seconds is not None:
