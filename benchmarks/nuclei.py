@@ -171,8 +171,8 @@ labels. Seeds {", ".join(map(str, arguments.seeds))}: mean ± standard deviation
 
 **Tuning.** All three run with the same default settings, which were chosen for `samples`; the learners with a critic
 were not tuned for themselves. Partitions per image and step: 16 for `samples`, 2 for `critic`, 4 for `samples+critic`,
-since a critic costs as much for each of them as an actor. Equal seconds: {arguments.seconds:g} s of wall time for the updates, the learning rate
-falling over that time.
+since a critic costs as much for each of them as an actor. Equal seconds: {arguments.seconds:g} s of wall time for the
+updates, the learning rate falling over that time.
 
 {cost_text(arguments.threads)}
 

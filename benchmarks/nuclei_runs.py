@@ -12,7 +12,6 @@ from typing import Any
 
 import common
 
-
 SAMPLES = {"samples": 16, "critic": 2, "samples+critic": 4}
 """Partitions per image and step of each learner: a critic judges each of them, at the cost of an actor each."""
 

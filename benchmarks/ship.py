@@ -28,6 +28,10 @@ subset of the Data Science Bowl 2018 (BBBC038; CC0). Only the images were used: 
 image itself. While the method was developed, its general constants (superpixels, level of the outline, tolerances) were
 settled while looking at scores on labelled images of this same list; the model was never selected by them.
 
+## Limits
+Made for images that show nuclei: in an image of noise alone it finds objects of noise. Low scores in the measurements
+tell doubtful objects.
+
 ## Figures
 Cross-validated figures, mean and spread over 3 seeds: docs/nuclei.md.
 

@@ -263,3 +263,9 @@ def test_measured_rules_fit_the_measured_objects(tmp_path):
         segcritic.measure_rules(images, labels)
     with pytest.raises(UserError, match=r"image 0: the labels have the shape \(50, 90\), the image \(84, 90\)"):
         segcritic.measure_rules(image, truth[:50])
+
+
+@pytest.mark.parametrize("shape", [(40, 50, 3), (3, 40, 50), (2000,)])
+def test_an_array_of_several_channels_is_not_taken_for_a_list_of_images(shape):
+    with pytest.raises(UserError, match=r"shape \(.*one channel at a time"):
+        segcritic.train(np.random.default_rng(0).random(shape), "nuclei", steps=1)

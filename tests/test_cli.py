@@ -200,7 +200,7 @@ def test_training_goes_on_where_it_stopped(here, run):
         patch.setattr(training.Learner, "update", interrupted)
         code, out, _ = run(train)
     assert code == 0
-    assert "Stopped early; the best model so far is kept. Saved the model" in out
+    assert "Stopped early; what was learned so far is kept. Saved the model" in out
     models.load(here / "new")
     assert main(train.split()) == 2
     assert main([*train.split(), "--resume"]) == 0

@@ -1,6 +1,7 @@
 """The rules file: what it accepts, what it says about mistakes, and that it can be written again."""
 
 import contextlib
+import inspect
 import re
 
 import pytest
@@ -9,14 +10,15 @@ from hypothesis import strategies as st
 
 from segcritic.errors import UserError
 from segcritic.rules import NumericRule, PolarityRule, Rules
-from segcritic.rules.rule import KINDS
+from segcritic.rules.rule import KINDS, SUPERPIXEL_SETTINGS
+from segcritic.superpixels import METHODS
 
 FULL = """\
 version: 1
 name: nuclei
 description: what we know
 pixel_size: 0.65
-superpixels: {method: shells, levels: [0.1, 0.2]}
+superpixels: {method: shells, pieces: 14}
 border: drop
 area: {expect: 650, tolerance: 30%, unit: µm², weight: 2}
 major_axis: {expect: rough, scale: log}
@@ -41,7 +43,7 @@ def test_every_key_is_read():
     rules = Rules.loads(FULL)
     assert rules.descriptors["area"].unit == "um2"
     assert rules.superpixels is not None
-    assert rules.superpixels.settings == {"levels": [0.1, 0.2]}
+    assert rules.superpixels.settings == {"pieces": 14}
     assert rules.intensity == PolarityRule(brighter_than="background", by=0.2)
     assert rules.polarity == 1
     assert Rules.loads("intensity: {darker_than: background}").polarity == -1
@@ -217,3 +219,29 @@ def test_kinds_cover_the_descriptors():
     from segcritic.objects import DESCRIPTORS
 
     assert set(KINDS) == set(DESCRIPTORS)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{method: shells, piecez: 5}", "'piecez' of 'superpixels' is no setting of method shells"),
+        ("{method: watershed, found: 3}", "'found' of 'superpixels' is no setting of method watershed"),
+        ("{method: watershed, boundaries: 5}", "is no setting of method watershed"),
+        ("{method: shells, pieces: many}", "'pieces' of 'superpixels' should be a number above 0, not 'many'"),
+        ("{method: shells, radius: -5}", "should be a number above 0, not -5"),
+        ("{method: mutex, min_size: 2.5}", "should be a whole number above 0, not 2.5"),
+        ("{method: watershed, mean_size: 0}", "should be a number above 0, not 0"),
+        ("{method: watershed, circles: 5}", "should be two radii such as"),
+        ("{method: watershed, circles: [0, 5]}", "should be two radii such as"),
+        ("{method: watershed, circles: [40, 5]}", "the smaller first, not"),
+    ],
+)
+def test_superpixel_settings_that_no_method_can_use(text, complaint):
+    with pytest.raises(UserError, match="rules, line 2: .*" + re.escape(complaint)):
+        Rules.loads(f"area: {{expect: 200}}\nsuperpixels: {text}")
+
+
+def test_superpixel_settings_are_those_of_the_methods():
+    for method, function in METHODS.items():
+        parameters = [*inspect.signature(function).parameters][1:]
+        assert SUPERPIXEL_SETTINGS[method] == tuple(p for p in parameters if p not in ("found", "boundaries"))

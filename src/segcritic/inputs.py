@@ -150,7 +150,7 @@ def warn_of_scale(rules: Rules, image: Ready) -> None:
 def _listed(images: Images) -> list[Path | NDArray[Any]]:
     if isinstance(images, str | os.PathLike):
         return list(list_images(images))
-    if isinstance(images, np.ndarray) and images.ndim == 2:
+    if isinstance(images, np.ndarray):  # of any shape: one of (H, W, 3) is not H images, and is refused when read
         return [images]
     items = [Path(item) if isinstance(item, str | os.PathLike) else np.asarray(item) for item in images]
     for item in items:
@@ -191,7 +191,8 @@ def _checked(array: NDArray[Any], name: str) -> NDArray[Any]:
     if min(array.shape) < 2:
         size = "an image of one pixel" if array.size == 1 else f"an image of {array.shape[0]} x {array.shape[1]} pixels"
         raise UserError(f"{name} is {size}; there is nothing to segment, give one of at least 2 x 2")
-    not_finite = 0 if array.dtype.kind in "bui" else array.size - int(np.isfinite(array.astype(np.float32)).sum())
+    with np.errstate(over="ignore"):
+        not_finite = 0 if array.dtype.kind in "bui" else array.size - int(np.isfinite(array.astype(np.float32)).sum())
     if not_finite:
         raise UserError(f"{name} has {not_finite} pixels that are NaN or infinite; replace them, for instance by 0")
     return array

@@ -111,7 +111,8 @@ class Model:
         """Segment one image and keep everything that led there. Parameters and errors as `segment`."""
         model, sources = self.prepare(image, boundaries, superpixels, channel)
         if len(sources) > 1:
-            raise UserError(f"{image} holds {len(sources)} images; give one, or use `segcritic segment` for a folder")
+            where = image if isinstance(image, str | os.PathLike) else "what was given"
+            raise UserError(f"{where} holds {len(sources)} images; give one, or use `segcritic segment` for a folder")
         return model.apply(sources[0].read())
 
     def prepare(

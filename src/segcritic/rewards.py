@@ -61,10 +61,11 @@ def node_rewards(
 ) -> Rewards:
     """Judge every superpixel of K partitions.
 
-    Each object takes the class in which it earns more: as an object of the rules' kind (of at least the score that the
-    rules keep) its superpixels earn its score; as background each earns its own likelihood of being background. So a huge background object is judged
-    piece by piece, and swallowing an object costs what the object would have earned. Without a rule on brighter or
-    darker nothing is known of the background: then it earns 0.5 wherever no object earns more.
+    Each object takes the class in which it earns more: as an object of the rules' kind (of at least the score that
+    the rules keep) its superpixels earn its score; as background each earns its own likelihood of being background.
+    So a huge background object is judged piece by piece, and swallowing an object costs what the object would have
+    earned. Without a rule on brighter or darker nothing is known of the background: then it earns 0.5 wherever no
+    object earns more.
 
     Parameters
     ----------

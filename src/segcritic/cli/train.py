@@ -24,7 +24,7 @@ def train(
     resume: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
 ) -> None:
-    """Learn to segment images from rules about their objects, without annotations. Ctrl-C keeps the best model so far.
+    """Learn to segment images from rules about their objects, without annotations. Ctrl-C keeps what was learned so far.
 
     Parameters
     ----------
@@ -82,6 +82,6 @@ def train(
             checkpoint.rmdir()
             out.rmdir()
     model.save(out)
-    stopped = "Stopped early; the best model so far is kept. " if model.actor.interrupted else ""
+    stopped = "Stopped early; what was learned so far is kept. " if model.actor.interrupted else ""
     reward = f" (reward {model.actor.curve[-1]['reward']:.3f})" if model.actor.curve else ""
     print(f"{stopped}Saved the model{reward}: {out}")

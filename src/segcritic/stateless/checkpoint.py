@@ -14,21 +14,26 @@ from segcritic.files import atomic_path, atomic_text
 
 if TYPE_CHECKING:
     from segcritic.rules import Rules
+    from segcritic.stateless.scene import Scene
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.train import Learner
 
 
-def identity(settings: "TrainSettings", rules: "Rules", n_images: int, seed: int) -> dict[str, Any]:
+def identity(settings: "TrainSettings", rules: "Rules", scenes: "list[Scene]", seed: int) -> dict[str, Any]:
     """What a training must share with the checkpoint that it goes on from, JSON-able. The number of steps may change.
 
-    `n_images` counts the images that are drawn from.
+    `scenes` are the images that are drawn from: their number and their features, which tell other images, channels,
+    boundary maps and superpixels apart.
     """
+    features = hashlib.sha256()
+    for scene in scenes:
+        features.update(scene.node_features.tobytes() + scene.edge_features.tobytes())
     plain = {name: value for name, value in settings.to_dict().items() if name != "steps"}
     return {
         "seed": seed,
         "settings": json.loads(json.dumps(plain)),  # tuples become lists, as in the file
         "rules": hashlib.sha256(rules.to_yaml().encode()).hexdigest(),
-        "images": n_images,
+        "images": [len(scenes), features.hexdigest()],
     }
 
 
@@ -36,7 +41,7 @@ _OTHER = {
     "seed": "another seed",
     "settings": "other settings",
     "rules": "other rules",
-    "images": "another number of images",
+    "images": "other images (or another channel, boundary maps or superpixels)",
 }
 
 

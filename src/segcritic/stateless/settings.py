@@ -74,6 +74,8 @@ class TrainSettings:
             )
         if self.steps < 1 or self.images_per_step < 1:
             raise UserError("training settings 'steps' and 'images_per_step' must be at least 1")
+        if not 0 <= self.contrast_weight <= 1:
+            raise UserError(f"training setting 'contrast_weight' is {self.contrast_weight:g}: give 0 to 1")
         for name, kinds in (("learner", Learner), ("credit", Credit), ("global_reward", GlobalReward)):
             if getattr(self, name) not in get_args(kinds):
                 raise UserError(

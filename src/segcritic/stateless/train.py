@@ -241,7 +241,7 @@ def train(
         raise UserError("no image has anything to segment: all are of constant brightness, or one superpixel each")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     learner = Learner(settings, FeatureScale.of(usable), seed, device)
-    training = identity(settings, rules, len(usable), seed)
+    training = identity(settings, rules, usable, seed)
     curve: list[dict[str, float]] = []
     first = 0
     seconds_before = 0.0

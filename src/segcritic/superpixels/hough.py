@@ -12,7 +12,7 @@ from segcritic.superpixels.shells import Relief
 _SIGMA = 1.0  # pixels, of the gradient
 _LEAST_EVIDENCE = 0.15  # of a circle; random directions give 0, faint circles in strong texture 0.3
 _DOUBT = 25.0  # pixels of outline; a circle of so short an outline has half the evidence
-_SURE = 0.7  # evidence that counts as the top of the relief
+SURE = 0.7  # evidence that counts as the top of the relief
 _PIXELS_PER_CIRCLE = 1000  # of the image, at least, for each circle that is returned
 _STEP = 1.08  # ratio of successive radii
 _LEAST_INSIDE = 0.3  # of a circle's outline must lie inside the image
@@ -50,7 +50,7 @@ class Circles:
         cores = np.zeros(shape, np.int32)
         for k in range(len(self) - 1, -1, -1):
             window, inside = self._inside(k, shape)
-            height[window][inside] = self.evidence[k] / _SURE
+            height[window][inside] = self.evidence[k] / SURE
             cores[window][inside] = k + 1
         radius = float(np.median(self.radius[: max(1, len(self) // 3)])) if len(self) else _NO_RADIUS
         return Relief(height, cores, np.zeros(shape, np.float32), radius)
