@@ -185,8 +185,8 @@ def _idle_rules(rules: Rules, scenes: list[Scene], allow_python: bool) -> list[s
     for rule in loss:
         if np.concatenate(loss[rule]).mean() < _FIRES:
             warnings.append(
-                f"rule '{rule}' never fires: almost every object fits it, even of senseless segmentations of these images. "
-                "It does no harm; to make a difference it would have to be stricter."
+                f"rule '{rule}' never fires: almost every object fits it, even of senseless segmentations of these "
+                "images. It does no harm; to make a difference it would have to be stricter."
             )
         elif len(fits := np.concatenate(fit[rule])) and np.quantile(fits, 0.9) < _FITS:
             warnings.append(

@@ -24,7 +24,7 @@ def train(
     resume: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
 ) -> None:
-    """Learn to segment images from rules about their objects, without annotations. Ctrl-C keeps what was learned so far.
+    """Learn to segment images from rules about their objects, without annotations. Ctrl-C keeps what was learned.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     low, high = 0.2, 0.6
     levels = (low, 0.5 * (low + high), high)
     with ThreadPoolExecutor() as pool:  # the transforms leave Python's lock to others
-        depths = list(pool.map(lambda level: bic.distance.distance_transform(height > level), levels))
+        depths = list(pool.map(lambda level: np.asarray(bic.distance.distance_transform(height > level)), levels))
     depth = _smooth(np.mean(depths, axis=0), 1.0)
     above = height > low
     cores = prominent_basins(depth, _NECK * radius, above)
