@@ -201,7 +201,8 @@ addition being two; seconds are the processor's, for the whole update with multi
 **Data.** A generated image with a grid of superpixels, seed 0; no training, no tuning.
 
 *Paper's shape*: depth 2, MLPs of 3 hidden layers, a head of 2 hidden layers per subgraph size on concatenated edges,
-learner `critic`, one set of actions per update. Hand-made features stand in for the U-Net's, whose cost is left out. *Default settings*: learner
+learner `critic`, one set of actions per update. Hand-made features stand in for the U-Net's, whose cost is left out.
+*Default settings*: learner
 `{default.learner}`, {default.samples} partitions per image.
 
 **Machine.** {common.machine(arguments.threads, ("numpy", "torch"))}

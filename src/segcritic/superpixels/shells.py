@@ -65,6 +65,19 @@ def typical_radius(smoothed: NDArray) -> float:
     return float(np.clip(radii[np.searchsorted(share, share[-1] / 2)], *_RADIUS_RANGE))
 
 
+def _local_background(image: NDArray, radius: float) -> NDArray:
+    return _smooth(ndi.minimum_filter(_smooth(image, 2.0), int(2 * radius) | 1), radius)
+
+
+def _basins(image: NDArray, lowest_peak: float, radius: float) -> NDArray[np.int32]:
+    """Watershed of the coarse image, one basin for each peak above `lowest_peak`."""
+    coarse = _smooth(image, max(1.0, 0.5 * radius))
+    markers = local_maxima(coarse, 0.5 * radius, coarse > lowest_peak)
+    if not markers.any():
+        markers = local_maxima(coarse, max(image.shape), np.ones(image.shape, bool))
+    return watershed(-coarse, markers)
+
+
 def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     """Measure every pixel against its local background and the peak of its basin.
 
@@ -83,12 +96,11 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
         return Relief(flat, flat.astype(np.int32), smoothed, _RADIUS_RANGE[0])
     if radius is None:
         radius = typical_radius(smoothed)
-    coarse = _smooth(image, max(1.0, 0.5 * radius))
-    markers = local_maxima(coarse, 0.5 * radius, coarse > background + _LOWEST_PEAK * span)
-    if not markers.any():
-        markers = local_maxima(coarse, max(image.shape), np.ones(image.shape, bool))
-    basins = watershed(-coarse, markers)
-    n = int(markers.max()) + 1
+    with ThreadPoolExecutor(1) as pool:  # beside the basins: the filters leave Python's lock to others
+        coming_floor = pool.submit(_local_background, image, radius)
+        basins = _basins(image, background + _LOWEST_PEAK * span, radius)
+        floor = np.minimum(coming_floor.result(), smoothed)
+    n = int(basins.max()) + 1
     highest = np.full(n, background, np.float32)
     np.maximum.at(highest, basins.ravel(), smoothed.ravel())
     upper = smoothed > background + _PLATEAU * (highest[basins] - background)
@@ -97,8 +109,6 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     )
     peak = np.maximum(peak, background + 0.02 * span)
     local_peak = _smooth(peak[basins], 0.35 * radius)
-    floor = _smooth(ndi.minimum_filter(_smooth(image, 2.0), int(2 * radius) | 1), radius)
-    floor = np.minimum(floor, smoothed)
     visible = local_peak > background + _LOWEST_PEAK * span
     height = np.where(visible, (smoothed - floor) / np.maximum(local_peak - floor, 1e-6), 0).astype(np.float32)
 
