@@ -68,7 +68,7 @@ def segment_scene(scene: Scene, policy: Policy, rules: Rules, allow_python: bool
     node_labels = multicut(scene.graph, -logits.astype(np.float64))
     rewards = judge_partition(scene, node_labels, rules, allow_python)
     objects = measure(scene.graph, node_labels, needed_descriptors(rules) | {"touches_border"})
-    kept = rewards.foreground & (rewards.score >= rules.keep_above)
+    kept = rewards.foreground.copy()
     if scene.graph.n_nodes == 1 or np.ptp(scene.image) == 0:  # there is nothing to be seen
         kept[:] = False
     if rules.border == "drop":
