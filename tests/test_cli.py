@@ -361,7 +361,7 @@ def full_disk(monkeypatch):
         monkeypatch.setattr(pathlib.Path, name, fail)
     monkeypatch.setattr(tifffile, "imwrite", fail)
     hidden = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
-    monkeypatch.setattr("segcritic.stateless.checkpoint.save_file", Mock(side_effect=hidden), raising=False)
+    monkeypatch.setattr("segcritic.checkpoint.save_file", Mock(side_effect=hidden), raising=False)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segcritic import checkpoint as checkpoints
 from segcritic.errors import UserError
 from segcritic.rules import Rules
 from segcritic.stateless.agent import FeatureScale, Policy
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch
-from segcritic.stateless.checkpoint import identity, restore, save
 from segcritic.stateless.environment import Outcome, act, draw_subgraphs
+from segcritic.stateless.identity import identity
 from segcritic.stateless.losses import (
     action_log_prob,
     actor_loss,
@@ -80,12 +81,21 @@ class Learner:
         self.optimizer = torch.optim.Adam(parameters, settings.learning_rate)
         sizes = settings.network.subgraph_sizes
         self.log_temperature = torch.nn.Parameter(torch.full((len(sizes),), math.log(0.05), device=device))
+        self.temperatures = torch.nn.ParameterDict({"log": self.log_temperature})
         self.temperature_optimizer = torch.optim.Adam([self.log_temperature], settings.temperature_rate)
 
     def modules(self) -> dict[str, torch.nn.Module]:
-        """The parts a checkpoint keeps, besides optimisers and temperatures."""
-        parts: dict[str, torch.nn.Module] = {"policy": self.policy, "average": self.average}
+        """The parts a checkpoint keeps, besides optimisers."""
+        parts: dict[str, torch.nn.Module] = {
+            "policy": self.policy,
+            "average": self.average,
+            "temperatures": self.temperatures,
+        }
         return parts | ({"critic": self.critic, "critic_copy": self.critic_copy} if self.critic else {})
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """The optimisers a checkpoint keeps."""
+        return {"optimizer": self.optimizer, "temperature_optimizer": self.temperature_optimizer}
 
     def update(self, scenes: list[Scene], rules: Rules, fraction: float, seed: int, allow_python: bool) -> Outcome:
         """One step: sample K partitions per image, judge them, and learn from the rewards.
@@ -245,8 +255,16 @@ def train(
     curve: list[dict[str, float]] = []
     first = 0
     seconds_before = 0.0
-    if checkpoint is not None and (checkpoint / "state.json").exists():
-        first, seconds_before, curve = restore(checkpoint, learner, settings.steps, training)
+    found = None if checkpoint is None else checkpoints.load(checkpoint, training)
+    if found is not None:
+        assert isinstance(found.step, int)
+        first, seconds_before, curve = found.step, found.seconds, found.curve
+        if first > settings.steps:
+            raise UserError(
+                f"the checkpoint in {checkpoint} has {first} steps already, more than {settings.steps}:"
+                f" {checkpoints.ADVICE}"
+            )
+        found.into(learner)
     start = saved = time.monotonic()
     interrupted = False
     reward = objects = float("nan")
@@ -278,11 +296,11 @@ def train(
                 left = left if minutes is None else min(left, max(0.0, 60 * minutes - spent))
                 on_progress(Progress(step + 1, settings.steps, reward, objects, spent, left, curve))
             if checkpoint is not None and now - saved > _CHECKPOINT_SECONDS:
-                save(checkpoint, learner, step + 1, spent, curve, training)
+                checkpoints.save(checkpoint, learner, step + 1, spent, curve, training)
                 saved = now
     except KeyboardInterrupt:
         interrupted = True
     if checkpoint is not None:
-        save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, training)
+        checkpoints.save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, training)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedActor(weights, settings, curve, interrupted)

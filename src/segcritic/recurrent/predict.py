@@ -1,0 +1,120 @@
+"""Image -> objects, one after another, by a trained agent."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segcritic.errors import UserError
+from segcritic.recurrent.context import context_maps
+from segcritic.recurrent.episode import cover
+from segcritic.recurrent.networks import Networks
+from segcritic.recurrent.views import Frame, around, back_to_image, look, to_tensor, whole
+
+Ablation = Literal["lstm", "mask"]
+
+_LEAST_AREA = 4
+"""Objects of fewer pixels of a mask (at half the size of the view) than this are dropped."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What the agent drew.
+
+    Attributes
+    ----------
+    labels : (H, W) int32
+        0 = background, objects 1..n in the order in which they were drawn.
+    confidence : (n,) float32
+        Mean probability of each object's pixels to be of its mask.
+    view : (3, h, w) float32 in [0, 1]
+        What the networks saw.
+    context : (9, h / 2, w / 2) float32
+        Probability of foreground and of the angles in the view.
+    masks : (t, h / 2, w / 2) float32 in [0, 1]
+        The masks as drawn, in the view.
+    """
+
+    labels: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    view: NDArray[np.float32]
+    context: NDArray[np.float32]
+    masks: NDArray[np.float32]
+
+
+@torch.inference_mode()
+def segment(pixels: NDArray[np.float32], networks: Networks, ablate: Ablation | None = None) -> Drawing:
+    """Draw the objects of an image.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) float32 in [0, 1], RGB
+    networks : a trained agent's
+    ablate : the paper's table 2: take away what the actor knows of its earlier masks, as memory ("lstm" stays: the
+        covered part is shown as empty) or as covered part ("mask" stays: the LSTM's memory is zero)
+
+    Raises
+    ------
+    UserError
+        When `ablate` is neither "lstm" nor "mask".
+    """
+    if ablate is not None and ablate not in get_args(Ablation):
+        raise UserError(f"there is no state '{ablate}' to keep alone; choose lstm or mask")
+    image = to_tensor(pixels)
+    size = pixels.shape[0], pixels.shape[1]
+    shape = networks.settings.height, networks.settings.width
+    frame = whole(size, shape)
+    view, pyramid, context = _encode(image, frame, networks)
+    if networks.settings.zoom:
+        foreground = back_to_image(context[:, 0], frame, size)[0].numpy() > 0
+        closer = around(foreground, shape)
+        if closer is not None and closer.pixels < frame.pixels:
+            frame = closer
+            view, pyramid, context = _encode(image, frame, networks)
+    logits = _draw(networks, pyramid, ablate)
+    labels, confidence = _paint(logits, frame, size)
+    maps = context_maps(context.float())[0].numpy()
+    return Drawing(labels, confidence, view[0].numpy(), maps, logits.sigmoid().numpy())
+
+
+def _encode(image: Tensor, frame: Frame, networks: Networks) -> tuple[Tensor, list[Tensor], Tensor]:
+    view = look(image, frame, (networks.settings.height, networks.settings.width))[None]
+    pyramid, context = networks.pyramid(view.to(memory_format=torch.channels_last))
+    return view, pyramid, context.float()
+
+
+def _draw(networks: Networks, pyramid: list[Tensor], ablate: Ablation | None) -> Tensor:
+    """Logits of the masks until the actor says stop, (t, h, w)."""
+    settings = networks.settings
+    seen = networks.see(pyramid)
+    owner = torch.zeros(1, dtype=torch.int64)
+    covered = torch.zeros(1, *settings.mask_shape)
+    memory = networks.actor.start(1)
+    drawn: list[Tensor] = []
+    for _ in range(settings.max_objects + 1):
+        shown = torch.zeros_like(covered) if ablate == "lstm" else covered
+        step = networks.actor(shown, seen.actor, owner, networks.actor.start(1) if ablate == "mask" else memory)
+        if float(step.stop.sigmoid()) > settings.stop_at:
+            break
+        logits = networks.decoder(step.mean, seen.decoder, owner)
+        covered, memory = cover(covered, logits.sigmoid()), step.memory
+        drawn.append(logits[0])
+    return torch.stack(drawn) if drawn else torch.zeros(0, *settings.mask_shape)
+
+
+def _paint(logits: Tensor, frame: Frame, size: tuple[int, int]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Each pixel to the mask that is surest of it, at the size of the image; tiny objects are dropped."""
+    if not len(logits):
+        return np.zeros(size, np.int32), np.zeros(0, np.float32)
+    best, which = back_to_image(logits, frame, size).max(0)
+    owner = torch.where(best > 0, which + 1, 0).numpy()
+    area = np.bincount(owner.ravel(), minlength=len(logits) + 1)
+    kept = area >= max(1.0, _LEAST_AREA * (2 * frame.pixels) ** 2)
+    kept[0] = False
+    number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    labels = number[owner]
+    sure = np.bincount(owner.ravel(), best.sigmoid().numpy().ravel(), minlength=len(kept))
+    return labels, (sure[kept] / area[kept]).astype(np.float32)
