@@ -7,10 +7,11 @@ import tifffile
 from skimage.measure import regionprops
 
 from segcritic.baselines import otsu
-from segcritic.datasets import Folder, circles, nuclei
+from segcritic.datasets import Folder, circles, nuclei, rosettes
 from segcritic.datasets.circles import write
+from segcritic.datasets.rosettes import write as write_rosettes
 from segcritic.errors import UserError
-from segcritic.images import write_labels
+from segcritic.images import read_rgb, write_labels
 from segcritic.metrics import evaluate
 
 DATA = Path(os.environ.get("SEGCRITIC_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -91,6 +92,86 @@ def test_written_circles_can_be_read(tmp_path):
         np.testing.assert_array_equal(sample.labels, labels)
     with pytest.raises(UserError, match=r"images holds other files already \(circles_001\.tif\)"):
         write(tmp_path, 1)
+
+
+# Rosettes
+
+
+@pytest.mark.parametrize("size", [64, 128, (96, 140)])
+def test_rosettes_are_what_they_are_said_to_be(size):
+    counts = []
+    for image, labels in rosettes(12, size, seed=3):
+        assert labels.shape == ((size, size) if isinstance(size, int) else size)
+        assert image.shape == (*labels.shape, 3)
+        assert (image.dtype, labels.dtype) == (np.float32, np.int32)
+        assert 0 <= image.min() < image.max() <= 1
+        areas = np.bincount(labels.ravel())[1:]
+        assert areas.min() >= 5
+        counts.append(len(areas))
+        red, green, blue = np.moveaxis(image[labels > 0], -1, 0)
+        assert ((green > red) & (green > blue)).mean() > 0.75  # leaves are green, but for noise and pale stalks
+    assert min(counts) >= 2
+    assert 12 < max(counts) <= 20
+
+
+def test_rosettes_depend_on_seed_and_number_alone():
+    few, many, other = (list(rosettes(n, 64, seed)) for n, seed in ((2, 5), (3, 5), (2, 6)))
+    for (image, labels), (same_image, same_labels) in zip(few, many, strict=False):
+        np.testing.assert_array_equal(image, same_image)
+        np.testing.assert_array_equal(labels, same_labels)
+    assert not np.array_equal(few[0][0], few[1][0])
+    assert not np.array_equal(few[0][0], other[0][0])
+
+
+def test_young_leaves_lie_on_top_in_the_middle():
+    distances, covered = [], []
+    for _, labels in rosettes(20, 128, seed=1, count=(10, 14), reach=(0.4, 0.4)):
+        leaves = regionprops(labels)
+        plant = np.argwhere(labels).mean(axis=0)
+        far = [np.hypot(*(np.array(leaf.centroid) - plant)) for leaf in leaves]
+        distances.append([np.mean(far[:5]), np.mean(far[-3:])])
+        covered.append([np.mean([leaf.solidity for leaf in leaves[k]]) for k in (slice(5), slice(-3, None))])
+    old, young = np.mean(distances, axis=0)
+    assert old > 2 * young
+    old, young = np.mean(covered, axis=0)
+    assert young > old  # nothing cuts into what lies on top, and its stalk is short
+
+
+def test_settings_of_rosettes():
+    for image, labels in rosettes(4, 96, reach=(0.3, 0.3), count=(6, 6), pot=0, moss=0, noise=0, blur=0):
+        row, col = np.nonzero(labels)
+        assert 0.3 * 96 < np.hypot(np.ptp(row), np.ptp(col)) < 2.9 * 0.3 * 96
+        assert labels.max() <= 6
+        red, green, _ = np.moveaxis(image[labels == 0], -1, 0)
+        assert (green > 1.3 * red).mean() < 0.1  # soil alone, but for the leaves' soft outlines
+    ((_, labels),) = rosettes(1, 64, count=(1, 1))
+    assert labels.max() == 1
+    ((_, labels),) = rosettes(1, 64, least=64 * 64)
+    assert labels.max() == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"count": (0, 2)}, "count must be a range from 1 upward"),
+        ({"reach": (0.5, 1.2)}, "reach must be a range within 0 to 1"),
+        ({"size": 8}, "at least 16 x 16"),
+        ({"pot": 2}, "pot must lie between"),
+        ({"blur": -1}, "blur must not be negative"),
+    ],
+)
+def test_settings_of_rosettes_that_cannot_be(settings, message):
+    with pytest.raises(UserError, match=message):
+        rosettes(1, **settings)  # at once, not when the first is drawn
+
+
+def test_written_rosettes_can_be_read(tmp_path):
+    write_rosettes(tmp_path, 2, seed=4, shape=(64, 64))
+    folder = Folder(tmp_path)
+    assert [path.name for path, _ in folder.pairs] == ["rosette_000.tif", "rosette_001.tif"]
+    for k, (image, labels) in enumerate(rosettes(2, 64, seed=4)):
+        np.testing.assert_allclose(read_rgb(folder.pairs[k][0]).pixels, image, atol=0.51 / 255)
+        np.testing.assert_array_equal(folder[k].labels, labels)
 
 
 # Folders

@@ -1,7 +1,7 @@
 """A folder of images and their true labels, paired by name: how every data set here is kept on disk."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
-from segcritic.images import Image, pair_by_stem, read_image, read_labels
+from segcritic.files import atomic_path
+from segcritic.images import Image, pair_by_stem, read_image, read_labels, write_labels
 
 
 @dataclass(frozen=True)
@@ -70,3 +71,42 @@ class Folder:
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
+
+
+def write_folder(
+    folder: str | os.PathLike[str],
+    names: Sequence[str],
+    draw: Callable[[int], tuple[NDArray[np.float32], NDArray[np.int32]]],
+) -> tuple[Path, Path]:
+    """Write generated images as 8-bit TIFF to folder/images, and their labels under the same names to folder/labels.
+
+    Parameters
+    ----------
+    names : file names, ending in .tif
+    draw : of the number of a name, the image, (H, W) or (H, W, 3) in [0, 1], and its labels, (H, W)
+
+    Returns
+    -------
+    The two folders
+
+    Raises
+    ------
+    UserError
+        When a folder holds other files already, which would mix two data sets, or cannot be written.
+    """
+    import tifffile
+
+    folders = Path(folder) / "images", Path(folder) / "labels"
+    for path in folders:
+        others = [p.name for p in path.iterdir() if p.name not in names] if path.is_dir() else []
+        if others:
+            raise UserError(f"{path} holds other files already ({min(others)}); choose an empty folder")
+    for k, name in enumerate(names):
+        image, labels = draw(k)
+        stored = np.round(image * 255).astype(np.uint8)
+        with atomic_path(folders[0] / name) as temporary:
+            tifffile.imwrite(
+                temporary, stored, compression="zlib", photometric="rgb" if image.ndim == 3 else "minisblack"
+            )
+        write_labels(folders[1] / name, labels)
+    return folders
