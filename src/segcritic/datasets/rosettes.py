@@ -78,8 +78,8 @@ def rosettes(
 
     Returns
     -------
-    Iterator of pairs: the image, (H, W, 3) float32 in [0, 1], and its labels, (H, W) int32, 0 = ground and 1..n = leaves,
-    oldest first
+    Iterator of pairs: the image, (H, W, 3) float32 in [0, 1], and its labels, (H, W) int32, 0 = ground
+    and 1..n = leaves, oldest first
     """
     checked = RosetteSettings(shape=(size, size) if isinstance(size, int) else size, **settings)
     return (draw(seed, k, checked) for k in range(n))
