@@ -10,7 +10,16 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image as PillowImage
 
 from segcritic.errors import UserError
-from segcritic.images import list_images, normalise, pair_by_stem, read_image, read_labels, stem, write_labels
+from segcritic.images import (
+    list_images,
+    normalise,
+    pair_by_stem,
+    read_image,
+    read_labels,
+    read_rgb,
+    stem,
+    write_labels,
+)
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 255, (12, 17)).astype(np.uint8)
@@ -245,7 +254,7 @@ def test_a_file_cut_off_anywhere_is_one_user_error(tmp_path, kind):
     cut = tmp_path / f"cut.{kind}"
     for length in (0, 3, 8, 60, 700, 1400, noise.size - 10):  # all before the end of the pixels, which do not compress
         cut.write_bytes(whole[:length])
-        for read in (read_image, read_labels):
+        for read in (read_image, read_labels, read_rgb):
             with pytest.raises(UserError, match=r"cannot read .*cut\."):
                 read(cut)
 
@@ -262,8 +271,74 @@ def test_a_tiff_whose_directory_comes_last_cut_off(tmp_path):
 def test_garbage_is_a_user_error(tmp_path_factory, content, suffix):
     path = tmp_path_factory.mktemp("garbage") / f"a.{suffix}"
     path.write_bytes({"tif": b"II*\x00\x08\x00\x00\x00", "png": b"\x89PNG\r\n\x1a\n"}.get(suffix, b"") + content)
-    with pytest.raises(UserError):
-        read_image(path)
+    for read in (read_image, read_rgb):
+        with pytest.raises(UserError):
+            read(path)
+
+
+# Colour
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
+def test_colour_is_scaled_by_what_the_type_holds(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    PillowImage.fromarray(RGB).save(path)
+    image = read_rgb(path)
+    assert (image.pixels.dtype, image.stem, image.path) == (np.float32, "a", path)
+    assert image.pixels.flags.c_contiguous
+    np.testing.assert_allclose(image.pixels, RGB / 255, rtol=1e-6)
+
+
+def test_colour_of_16_bits_floats_and_with_a_pixel_size(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, RGB.astype(np.uint16) * 257, photometric="rgb", resolution=(20_000, 20_000),
+                     resolutionunit="CENTIMETER")  # fmt: skip
+    image = read_rgb(path)
+    np.testing.assert_allclose(image.pixels, RGB / 255, rtol=1e-6)
+    assert image.pixel_size == pytest.approx(0.5)
+    tifffile.imwrite(path, (RGB / 255).astype(np.float32), photometric="rgb")
+    np.testing.assert_allclose(read_rgb(path).pixels, RGB / 255, rtol=1e-6)
+
+
+def test_grey_alpha_and_palette_in_colour(tmp_path):
+    alpha = np.full(GRAY.shape, 7, np.uint8)
+    grey = np.repeat(GRAY[..., None] / 255, 3, axis=-1)
+    for mode, planes, expected in (("RGBA", RGB, RGB / 255), ("LA", GRAY, grey)):
+        PillowImage.fromarray(np.dstack([planes, alpha]), mode).save(tmp_path / f"{mode}.png")
+        np.testing.assert_allclose(read_rgb(tmp_path / f"{mode}.png").pixels, expected, rtol=1e-6)
+    iio.imwrite(tmp_path / "grey.png", CHANNELS[0])
+    np.testing.assert_allclose(read_rgb(tmp_path / "grey.png").pixels[..., 2], CHANNELS[0] / 65535, rtol=1e-6)
+    picture = PillowImage.fromarray((GRAY % 2).astype(np.uint8), "P")
+    picture.putpalette([255, 0, 0, 0, 0, 255] + [0] * (254 * 3))
+    picture.save(tmp_path / "palette.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "palette.png").pixels[..., 0], GRAY % 2 == 0)
+    PillowImage.fromarray(GRAY > 100).convert("1").save(tmp_path / "bit.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "bit.png").pixels[..., 1], GRAY > 100)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (RGB.astype(np.float32), "values from 0 to 254; save it as 8 bit"),
+        (-RGB.astype(np.float32) / 255, "values from -0.996"),
+        (np.where(RGB == 254, np.nan, 0).astype(np.float32), r"has [1-9]\d* pixels that are NaN"),
+        (RGB.astype(np.complex64), "pixels of type complex64"),
+        (RGB[:1, :1], "an image of one pixel"),
+    ],
+)
+def test_what_is_no_colour_image(tmp_path, pixels, message):
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
+    with pytest.raises(UserError, match=rf"a\.tif .*{message}"):
+        read_rgb(tmp_path / "a.tif")
+
+
+def test_channels_and_stacks_are_no_colour_image(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", CHANNELS, photometric="minisblack")
+    with pytest.raises(UserError, match="has 2 channels that are not red, green and blue"):
+        read_rgb(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "z.tif", np.zeros((11, 12, 17), np.uint16), photometric="minisblack")
+    with pytest.raises(UserError, match="is a stack"):
+        read_rgb(tmp_path / "z.tif")
 
 
 # Labels

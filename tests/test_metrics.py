@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,16 @@ from skimage.metrics import variation_of_information as skimage_vi
 
 from segcritic.errors import UserError
 from segcritic.images import write_labels
-from segcritic.metrics import METRICS, Overlap, evaluate, evaluate_folders, matching, variation_of_information
+from segcritic.metrics import (
+    METRICS,
+    Overlap,
+    dice_per_step,
+    evaluate,
+    evaluate_folders,
+    matching,
+    mean_dice_per_step,
+    variation_of_information,
+)
 
 NOTHING = np.zeros((2, 3), int)
 THRESHOLDS = np.round(np.arange(0.5, 0.96, 0.05), 2)
@@ -169,6 +180,73 @@ def test_signed_and_absolute_difference_in_count():
 def test_evaluate_of_empty_images(labels, truth, expected):
     scores = evaluate(NOTHING + labels, NOTHING + truth).as_dict()
     assert {key: scores[key] for key in expected} == expected
+
+
+@given(label_pairs())
+def test_counting_and_coverage_equal_those_made_mask_by_mask(pair):
+    predicted, true = ([array == k for k in np.unique(array) if k] for array in pair)
+    if not (predicted and true):
+        return
+    dice = np.array([[2 * (p & t).sum() / (p.sum() + t.sum()) for t in true] for p in predicted])
+    iou = np.array([[(p & t).sum() / (p | t).sum() for t in true] for p in predicted])
+    coverage = [iou[:, k].max() for k in range(len(true))]
+    covered = np.any(predicted, axis=0)
+    ground = ~np.any(true, axis=0)
+    expected = {
+        "SBD": min(np.mean([max(row) for row in dice]), np.mean([max(column) for column in dice.T])),
+        "DiC": len(predicted) - len(true),
+        "abs_dic": abs(len(predicted) - len(true)),
+        "MUCov": sum(coverage) / len(true),
+        "MWCov": sum(c * t.sum() for c, t in zip(coverage, true, strict=True)) / sum(t.sum() for t in true),
+        "AvgFP": sum(ground[p].all() for p in predicted) / len(predicted),
+        "AvgFN": sum(not covered[t].any() for t in true) / len(true),
+    }
+    scores = evaluate(*pair)
+    assert {key: scores[key] for key in expected} == pytest.approx(expected)
+
+
+# Step by step
+
+
+def test_dice_per_step_by_hand():
+    truth = np.array([[5, 5, 5, 5, 0, 7, 7, 0, 9]])
+    labels = np.array([[2, 2, 2, 0, 0, 1, 1, 1, 3]])
+    np.testing.assert_allclose(dice_per_step(labels, truth), [4 / 5, 6 / 7, 1])
+    # both masks are best with the first object; the second of them is left to another
+    np.testing.assert_allclose(
+        dice_per_step(np.array([[1, 1, 1, 2, 2, 0]]), np.array([[1, 1, 1, 1, 2, 2]])), [6 / 7, 0.5]
+    )
+
+
+def test_dice_per_step_counts_the_first_masks_only():
+    truth = np.array([[1, 1, 2, 2, 0, 0]])
+    # the third mask, a perfect one, comes too late: the two first are matched
+    np.testing.assert_allclose(dice_per_step(np.array([[3, 3, 2, 0, 1, 1]]), truth), [0, 2 / 3])
+    np.testing.assert_allclose(dice_per_step(np.array([[0, 0, 1, 1, 0, 0]]), truth), [1])
+    # of the mask of step 1 nothing shows
+    np.testing.assert_allclose(dice_per_step(np.array([[0, 0, 2, 2, 0, 0]]), truth), [0, 1])
+    for labels, true in ((NOTHING, NOTHING), (NOTHING + 1, NOTHING), (NOTHING, NOTHING + 1)):
+        assert dice_per_step(labels, true).shape == (0,)
+
+
+@given(label_pairs())
+def test_dice_per_step_is_the_best_of_all_assignments(pair):
+    labels, truth = pair
+    objects = [truth == k for k in np.unique(truth) if k]
+    steps = min(labels.max(), len(objects))
+    masks = [labels == k + 1 for k in range(steps)]
+    dice = [[2 * (m & t).sum() / (m.sum() + t.sum()) for t in objects] for m in masks]
+    best = max(sum(dice[k][j] for k, j in enumerate(order)) for order in permutations(range(len(objects)), int(steps)))
+    found = dice_per_step(labels, truth)
+    assert found.shape == (steps,)
+    assert found.sum() == pytest.approx(best)
+
+
+def test_mean_dice_over_the_images_that_reach_a_step():
+    mean, images = mean_dice_per_step([np.array([1.0, 0.5]), np.array([0.5]), np.zeros(0)])
+    np.testing.assert_allclose(mean, [0.75, 0.5])
+    np.testing.assert_array_equal(images, [2, 1])
+    assert [len(part) for part in mean_dice_per_step([])] == [0, 0]
 
 
 # Everything at once

@@ -37,6 +37,22 @@ class Image:
     path: Path
 
 
+@dataclass(frozen=True)
+class ColourImage:
+    """A colour image.
+
+    Attributes
+    ----------
+    pixels : (H, W, 3) float32 in [0, 1]: red, green, blue
+    stem, pixel_size, path : as in `Image`
+    """
+
+    pixels: NDArray[np.float32]
+    stem: str
+    pixel_size: float | None
+    path: Path
+
+
 def stem(path: str | os.PathLike[str]) -> str:
     """File name without folder and suffix, and without the '.ome' of '.ome.tif': by this, images meet their labels."""
     name = Path(path).stem
@@ -112,19 +128,35 @@ def read_image(path: str | os.PathLike[str], channel: int | str | None = None) -
     """
     path = Path(path)
     file = read_planes(path, keep_palette=False)
-    chosen = _choose(file, channel, path)
-    if chosen.dtype.kind not in "buif":
-        raise UserError(f"{path} has pixels of type {chosen.dtype}; save it with integer or float pixels")
-    with np.errstate(over="ignore"):
-        pixels = np.ascontiguousarray(chosen, dtype=np.float32)
-    height, width = pixels.shape
-    if min(height, width) < 2:
-        size = "an image of one pixel" if height == width == 1 else f"an image of {height} x {width} pixels"
-        raise UserError(f"{path} is {size}; there is nothing to segment, give one of at least 2 x 2")
-    not_finite = pixels.size - int(np.isfinite(pixels).sum())
-    if not_finite:
-        raise UserError(f"{path} has {not_finite} pixels that are NaN or infinite; replace them, for instance by 0")
-    return Image(pixels, stem(path), file.pixel_size, path)
+    return Image(_checked(_choose(file, channel, path), path), stem(path), file.pixel_size, path)
+
+
+def read_rgb(path: str | os.PathLike[str]) -> ColourImage:
+    """Read an image file in colour, scaled to [0, 1] by what its type can hold: 8 bit by 255, 16 bit by 65535.
+
+    The only channel of a grey image becomes red, green and blue alike; alpha channels are dropped, palettes applied.
+
+    Raises
+    ------
+    UserError
+        As `read_image`, and when the image has several channels that are not red, green and blue, or values below 0
+        or, as floats, above 1.
+    """
+    path = Path(path)
+    file = read_planes(path, keep_palette=False)
+    if not file.is_rgb and len(file.planes) > 1:
+        raise UserError(f"{path} has {len(file.planes)} channels that are not red, green and blue; save it as RGB")
+    planes = by_range(_checked(file.planes, path), file.planes.dtype)
+    low, high = float(planes.min()), float(planes.max())
+    if low < 0 or high > 1:
+        raise UserError(f"{path} holds values from {low:g} to {high:g}; save it as 8 bit, or as floats from 0 to 1")
+    pixels = np.ascontiguousarray(np.moveaxis(np.broadcast_to(planes, (3, *planes.shape[1:])), 0, -1))
+    return ColourImage(pixels, stem(path), file.pixel_size, path)
+
+
+def by_range(pixels: NDArray[np.float32], stored: np.dtype[Any]) -> NDArray[np.float32]:
+    """Divide pixels that were stored as integers by the greatest number of that type; floats and bool stay as is."""
+    return pixels / np.float32(np.iinfo(stored).max) if stored.kind in "ui" else pixels
 
 
 def read_labels(path: str | os.PathLike[str]) -> NDArray[np.int32]:
@@ -214,6 +246,23 @@ def normalise(pixels: NDArray[Any]) -> NDArray[np.float32]:
         return np.zeros(pixels.shape, np.float32)
     # in float64: the difference of two float32 extremes may exceed float32
     return ((pixels.astype(np.float64) - low) / (high - low)).astype(np.float32)
+
+
+def _checked(pixels: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    """Refuse pixels (..., H, W) that are no finite numbers, or too few, and return them as float32."""
+    if pixels.dtype.kind not in "buif":
+        raise UserError(f"{path} has pixels of type {pixels.dtype}; save it with integer or float pixels")
+    with np.errstate(over="ignore"):
+        pixels = np.ascontiguousarray(pixels, dtype=np.float32)
+    height, width = pixels.shape[-2:]
+    if min(height, width) < 2:
+        size = "an image of one pixel" if height == width == 1 else f"an image of {height} x {width} pixels"
+        raise UserError(f"{path} is {size}; there is nothing to segment, give one of at least 2 x 2")
+    finite = np.isfinite(pixels).reshape(-1, height, width).all(axis=0)
+    not_finite = finite.size - int(finite.sum())
+    if not_finite:
+        raise UserError(f"{path} has {not_finite} pixels that are NaN or infinite; replace them, for instance by 0")
+    return pixels
 
 
 def _choose(file: Planes, channel: int | str | None, path: Path) -> NDArray[Any]:

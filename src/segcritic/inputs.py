@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segcritic.decode import read_planes
 from segcritic.errors import UserError
-from segcritic.images import list_images, read_image, read_labels, stem
+from segcritic.images import by_range, list_images, read_image, read_labels, stem
 from segcritic.rules import Rules, SuperpixelRule
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -204,9 +204,7 @@ def _read_boundaries(source: Path | NDArray[Any], name: str) -> NDArray[np.float
         values, stored = read_image(source).pixels, read_planes(source, keep_palette=False).planes.dtype
     else:
         values, stored = _checked(source, name), np.asarray(source).dtype
-    values = np.asarray(values, np.float32)
-    if stored.kind in "ui":
-        values = values / np.float32(np.iinfo(stored).max)
+    values = by_range(np.asarray(values, np.float32), stored)
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
         raise UserError(f"{name} holds values from {low:g} to {high:g}; a boundary probability lies between 0 and 1")

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segcritic.datasets.folder import write_folder
 from segcritic.errors import UserError
-from segcritic.files import atomic_path
-from segcritic.images import write_labels
 
 # Tries to place one circle or polygon where there is room, before it is given up.
 PLACEMENT_TRIES = 200
@@ -124,21 +123,8 @@ def write(folder: str | os.PathLike[str], n: int, seed: int = 0, **settings: Any
     UserError
         When a folder holds other files already, which would mix two data sets, or cannot be written.
     """
-    import tifffile
-
     checked = CircleSettings(**settings)
-    folders = Path(folder) / "images", Path(folder) / "labels"
-    names = [f"circles_{k:03d}.tif" for k in range(n)]
-    for path in folders:
-        others = [p.name for p in path.iterdir() if p.name not in names] if path.is_dir() else []
-        if others:
-            raise UserError(f"{path} holds other files already ({min(others)}); choose an empty folder")
-    for k, name in enumerate(names):
-        image, labels = draw(seed, k, checked)
-        with atomic_path(folders[0] / name) as temporary:
-            tifffile.imwrite(temporary, np.round(image * 255).astype(np.uint8), compression="zlib")
-        write_labels(folders[1] / name, labels)
-    return folders
+    return write_folder(folder, [f"circles_{k:03d}.tif" for k in range(n)], lambda k: draw(seed, k, checked))
 
 
 def _waves(

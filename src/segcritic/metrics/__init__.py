@@ -4,6 +4,7 @@ from segcritic.metrics.evaluate import METRICS, Scores, evaluate, evaluate_folde
 from segcritic.metrics.information import VariationOfInformation, variation_of_information
 from segcritic.metrics.matching import Matching, matching
 from segcritic.metrics.overlap import Overlap
+from segcritic.metrics.steps import dice_per_step, mean_dice_per_step
 
 __all__ = [
     "METRICS",
@@ -11,8 +12,10 @@ __all__ = [
     "Overlap",
     "Scores",
     "VariationOfInformation",
+    "dice_per_step",
     "evaluate",
     "evaluate_folders",
     "matching",
+    "mean_dice_per_step",
     "variation_of_information",
 ]
