@@ -17,7 +17,7 @@ import pytest
 import tifffile
 from safetensors import SafetensorError
 
-from segcritic import models
+from segcritic import model_folder, models
 from segcritic.cli import main
 from segcritic.images import read_image, read_labels
 from segcritic.stateless import train as training
@@ -479,7 +479,7 @@ def test_rules_check_refuses(here, refused, options, sentence):
 
 
 def test_models_lists_cards(here, run, monkeypatch, refused):
-    monkeypatch.setattr(models, "_SHIPPED", here / "shipped")
+    monkeypatch.setattr(model_folder, "_SHIPPED", here / "shipped")
     code, out, _ = run("models")
     assert code == 0
     assert out.startswith("No models come with this version.")

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import segcritic
-from segcritic import models
+from segcritic import model_folder, models
 from segcritic.errors import UserError
 from segcritic.inputs import InputWarning
 from segcritic.stateless.settings import TrainSettings
@@ -77,7 +77,7 @@ def _damage_shape(folder):
 
 
 def _damage_newer(folder):
-    _edit(folder, version=models.VERSION + 1)
+    _edit(folder, version=model_folder.VERSION + 1)
 
 
 def _damage_version(folder):
@@ -166,10 +166,10 @@ def test_python_rules_of_a_model_run_only_when_allowed(folder, tmp_path, monkeyp
 
 
 def test_saving_replaces_a_model_but_nothing_else(folder, tmp_path):
-    (folder / models.CHECKPOINT).mkdir()
-    (folder / models.CHECKPOINT / "state.json").write_text("{}")
+    (folder / model_folder.CHECKPOINT).mkdir()
+    (folder / model_folder.CHECKPOINT / "state.json").write_text("{}")
     trained().save(folder)
-    assert (folder / models.CHECKPOINT / "state.json").is_file()  # what training goes on from survives
+    assert (folder / model_folder.CHECKPOINT / "state.json").is_file()  # what training goes on from survives
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match=r"'notes\.txt'"):
         trained().save(folder)
@@ -232,7 +232,7 @@ def test_a_constant_image_has_no_objects_and_a_warning(value):
 
 
 def test_a_model_warns_of_another_scale(tmp_path):
-    model = models.Model("stateless", trained().rules.model_copy(update={"pixel_size": 0.5}), trained().actor, "")
+    model = models.Model(trained().rules.model_copy(update={"pixel_size": 0.5}), trained().actor, "")
     image = disks()[0]
     description = "ImageJ=1.11a\nunit=um\n"
     settings = {"description": description, "resolutionunit": "NONE", "metadata": None}
@@ -259,11 +259,11 @@ def test_small_networks_run_on_one_thread_and_large_ones_on_all():
 
 
 def test_shipped_models_load_and_a_folder_of_that_name_comes_first(folder, tmp_path, monkeypatch):
-    for name in models.shipped():
+    for name in model_folder.shipped():
         assert segcritic.load(name).card
-    monkeypatch.setattr(models, "_SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(model_folder, "_SHIPPED", tmp_path / "shipped")
     shutil.copytree(folder, tmp_path / "shipped" / "disks")
-    assert models.shipped() == {"disks": models.summary(trained().card)}
+    assert model_folder.shipped() == {"disks": model_folder.summary(trained().card)}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "disks").mkdir()  # a folder of images, say: no model
     assert models.load("disks").rules.name == "disks"

@@ -45,7 +45,8 @@ def test_potentials_are_the_best_matching_and_never_fall(seed, n_masks, n_truth)
     for t in range(n_masks + 1):
         assert potential[t] == pytest.approx(brute_force(scores[:t], available))
     rewards = np.diff(potential)
-    assert (rewards >= -1e-12).all() and rewards.sum() == pytest.approx(potential[-1])
+    assert (rewards >= -1e-12).all()
+    assert rewards.sum() == pytest.approx(potential[-1])
     assert all(m == -1 or available[m] for m in matched)
 
 

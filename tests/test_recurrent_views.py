@@ -3,7 +3,17 @@ import pytest
 import torch
 
 from segcritic.recurrent.settings import RecurrentSettings
-from segcritic.recurrent.views import Example, Frame, around, back_to_image, draw_batch, look, masks_of, to_tensor, whole
+from segcritic.recurrent.views import (
+    Example,
+    Frame,
+    around,
+    back_to_image,
+    draw_batch,
+    look,
+    masks_of,
+    to_tensor,
+    whole,
+)
 
 
 def squares(height=60, width=90):
@@ -36,7 +46,8 @@ def test_a_box_shows_all_the_foreground_as_large_as_it_fits():
     masks = masks_of(torch.from_numpy(labels.astype(np.int16)), frame, (64, 64))
     assert masks.shape == (2, 32, 32)
     assert masks.sum().item() * (2 * frame.pixels) ** 2 == pytest.approx((labels > 0).sum(), rel=0.05)
-    assert masks.sum(0)[[0, -1]].sum() == 0 and masks.sum(0)[:, [0, -1]].sum() == 0  # a margin is left
+    assert masks.sum(0)[[0, -1]].sum() == 0
+    assert masks.sum(0)[:, [0, -1]].sum() == 0
     assert around(np.zeros((5, 5), bool), (64, 64)) is None
 
 
@@ -65,20 +76,26 @@ def test_masks_come_back_to_where_they_were_in_the_image():
 
 def test_what_lies_outside_the_view_belongs_to_no_mask():
     found = back_to_image(torch.full((1, 4, 4), 5.0), Frame((4.0, 4.0), 1.0), (40, 40))
-    assert (found[0, 1:7, 1:7] > 0).all() and (found[0, 10:] < 0).all() and (found[0, :, 10:] < 0).all()
+    assert (found[0, 1:7, 1:7] > 0).all()
+    assert (found[0, 10:] < 0).all()
+    assert (found[0, :, 10:] < 0).all()
 
 
 def test_batches_are_of_one_size_whatever_the_images():
     examples = [Example.of(*squares()), Example.of(*squares(50, 71))]
     settings = RecurrentSettings(height=64, width=96, batch=5)
     batch = draw_batch(examples, settings, np.random.default_rng(0))
-    assert batch.views.shape == (5, 3, 64, 96) and batch.masks.shape[0] == 5
+    assert batch.views.shape == (5, 3, 64, 96)
+    assert batch.masks.shape[0] == 5
     assert batch.masks.shape[2:] == (32, 48)
-    assert batch.views.min() >= 0 and batch.views.max() <= 1
+    assert batch.views.min() >= 0
+    assert batch.views.max() <= 1
     for masks, n in zip(batch.masks, batch.n_objects, strict=True):
-        assert (masks[:n].sum((1, 2)) > 0).all() and (masks[n:] == 0).all()
+        assert (masks[:n].sum((1, 2)) > 0).all()
+        assert (masks[n:] == 0).all()
     again = draw_batch(examples, settings, np.random.default_rng(0))
-    assert torch.equal(batch.views, again.views) and torch.equal(batch.masks, again.masks)
+    assert torch.equal(batch.views, again.views)
+    assert torch.equal(batch.masks, again.masks)
 
 
 def test_upright_images_stay_upright():

@@ -130,9 +130,7 @@ def test_numbers_of_superpixels_and_of_objects_mean_nothing():
     order = rng.permutation(scene.graph.n_nodes)  # order[n]: new number of superpixel n
     graph = build_graph(scene.image, order[scene.graph.superpixels].astype(np.int32))
     back = np.argsort(order)
-    renumbered = dataclasses.replace(
-        scene, graph=graph, background=scene.background[back], weight=scene.weight[back]
-    )
+    renumbered = dataclasses.replace(scene, graph=graph, background=scene.background[back], weight=scene.weight[back])
     partitions = multicut(scene.graph, rng.normal(size=(4, scene.graph.n_edges)))
     rewards, total = judged(scene, partitions, nuclei())
     others, total_others = judged(renumbered, partitions[:, np.argsort(order)], nuclei())

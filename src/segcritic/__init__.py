@@ -1,9 +1,9 @@
 """Instance segmentation that learns from a critic.
 
-    model = segcritic.train("images/", rules="rules.yaml")
-    labels = model.segment("images/a.tif")
-    scores = segcritic.evaluate(labels, truth)
-    model = segcritic.load("model/")
+model = segcritic.train("images/", rules="rules.yaml")
+labels = model.segment("images/a.tif")
+scores = segcritic.evaluate(labels, truth)
+model = segcritic.load("model/")
 """
 
 from importlib import import_module

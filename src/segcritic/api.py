@@ -135,7 +135,7 @@ def train(
         )
     needs = InputNeeds(boundaries is not None, pieces is not None, channel)
     card = write_card(given_rules, len(scenes), actor.curve, seed, preset)
-    return Model("stateless", given_rules, actor, card, needs, allow_python=True)
+    return Model(given_rules, actor, card, needs, allow_python=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,9 +275,7 @@ def measure_rules(images: Images, labels: Images, *, channel: int | str | None =
     return measure_rules_of_arrays([normalise(ready.pixels) for ready, _ in pairs], arrays, name)
 
 
-def _labelled(
-    images: Images, labels: Images, channel: int | str | None
-) -> list[tuple[Ready, Path | NDArray[Any]]]:
+def _labelled(images: Images, labels: Images, channel: int | str | None) -> list[tuple[Ready, Path | NDArray[Any]]]:
     sources, others = find_sources(images, channel=channel), find_sources(labels)
     if len(sources) == len(others) and (len(sources) == 1 or not isinstance(others[0].image, Path)):
         return [(source.read(), other.image) for source, other in zip(sources, others, strict=True)]

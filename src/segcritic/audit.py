@@ -113,9 +113,7 @@ def _starts(scene: Scene, seed: int) -> dict[str, NDArray[np.int32]]:
     }
 
 
-def _candidate(
-    start: str, node_labels: NDArray[np.int32], scene: Scene, rules: Rules, allow_python: bool
-) -> Candidate:
+def _candidate(start: str, node_labels: NDArray[np.int32], scene: Scene, rules: Rules, allow_python: bool) -> Candidate:
     def value(partitions: NDArray[np.int32]) -> NDArray[np.float64]:
         return total_reward(judge_partition(scene, partitions, rules, allow_python), scene.weight)
 

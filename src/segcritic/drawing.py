@@ -129,9 +129,7 @@ def png(picture: Picture) -> bytes:
     return iio.imwrite("<bytes>", picture, extension=".png")
 
 
-def _draw_cracks(
-    picture: Picture, points: NDArray[np.floating], colors: NDArray[Any], scale: int, width: int
-) -> None:
+def _draw_cracks(picture: Picture, points: NDArray[np.floating], colors: NDArray[Any], scale: int, width: int) -> None:
     """Draw cracks in place: `points` (P, 2), row and column of their midpoints, one of which is a half."""
     points = np.asarray(points)
     colors = np.broadcast_to(colors, (len(points), 3)).astype(np.uint8)

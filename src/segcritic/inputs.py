@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segcritic.decode import read_planes
 from segcritic.errors import UserError
-from segcritic.images import by_range, list_images, read_image, read_labels, stem
+from segcritic.images import by_range, list_images, read_image, read_labels, read_rgb, stem
 from segcritic.rules import Rules, SuperpixelRule
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -33,7 +33,7 @@ class Ready:
     Attributes
     ----------
     name : stem of the file; 'image 0' for an array
-    pixels : (H, W) float32, as stored
+    pixels : (H, W) float32, as stored; (H, W, 3) float32 in [0, 1] if it was read in colour
     boundaries : (H, W) float32 in [0, 1], or None
     superpixels : (H, W) integers, or None
     pixel_size : micrometres a pixel, or None
@@ -60,12 +60,15 @@ class Source:
     boundaries: Path | NDArray[Any] | None = None
     superpixels: Path | NDArray[Any] | None = None
     channel: int | str | None = None
+    colour: bool = False
 
     def read(self) -> Ready:
         """Read the files. Raises UserError, naming the file, when one cannot be used or the shapes differ."""
         if isinstance(self.image, Path):
-            image = read_image(self.image, self.channel)
+            image = read_rgb(self.image) if self.colour else read_image(self.image, self.channel)
             pixels, pixel_size = image.pixels, image.pixel_size
+        elif self.colour:
+            pixels, pixel_size = _coloured(self.image, self.name), None
         else:
             pixels, pixel_size = _checked(self.image, self.name).astype(np.float32), None
         boundaries, pieces = self.boundaries, self.superpixels
@@ -92,6 +95,7 @@ def find_sources(
     boundaries: Images | None = None,
     superpixels: Images | None = None,
     channel: int | str | None = None,
+    colour: bool = False,
 ) -> list[Source]:
     """List the images and pair each with its boundary map and superpixels, by stem for files, by order for arrays.
 
@@ -100,6 +104,7 @@ def find_sources(
     images : a file, a folder, an (H, W) array, or a list of files and arrays
     boundaries, superpixels : likewise; files and folders go with files, arrays with arrays
     channel : which channel of image files to read, as in `images.read_image`
+    colour : read red, green and blue instead; arrays may be (H, W, 3)
 
     Raises
     ------
@@ -115,7 +120,14 @@ def find_sources(
             raise UserError(f"{other} and {item} have the same stem; remove or rename one of them")
     maps = _companions(found, names, boundaries, "boundary map")
     pieces = _companions(found, names, superpixels, "superpixels")
-    return [Source(*row, channel) for row in zip(names, found, maps, pieces, strict=True)]
+    return [Source(*row, channel, colour) for row in zip(names, found, maps, pieces, strict=True)]
+
+
+def find_annotated(images: Images, labels: Images) -> list[tuple[Source, Path | NDArray[Any]]]:
+    """List images, to be read in colour, each with its labels, paired as in `find_sources`; errors likewise."""
+    sources = find_sources(images, colour=True)
+    found = _companions([source.image for source in sources], [source.name for source in sources], labels, "labels")
+    return [(source, item) for source, item in zip(sources, found, strict=True) if item is not None]
 
 
 def choose_superpixels(rules: Rules, superpixels: Images | None) -> tuple[Rules, Images | None]:
@@ -196,6 +208,20 @@ def _checked(array: NDArray[Any], name: str) -> NDArray[Any]:
     if not_finite:
         raise UserError(f"{name} has {not_finite} pixels that are NaN or infinite; replace them, for instance by 0")
     return array
+
+
+def _coloured(array: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Give an array (H, W) or (H, W, 3) as RGB in [0, 1]: integers are divided by the largest number of their type."""
+    array = np.asarray(array)
+    channels = [array] if array.ndim == 2 else list(np.moveaxis(array, -1, 0)) if array.ndim == 3 else []
+    if len(channels) not in (1, 3, 4):
+        raise UserError(f"{name} has the shape {array.shape}; give red, green and blue as (height, width, 3)")
+    planes = [by_range(_checked(plane, name).astype(np.float32), array.dtype) for plane in channels[:3]]
+    pixels = np.stack(planes if len(planes) == 3 else planes * 3, -1)
+    low, high = float(pixels.min()), float(pixels.max())
+    if low < 0 or high > 1:
+        raise UserError(f"{name} holds values from {low:g} to {high:g}; give 8-bit colours, or floats from 0 to 1")
+    return pixels
 
 
 def _read_boundaries(source: Path | NDArray[Any], name: str) -> NDArray[np.float32]:

@@ -1,39 +1,32 @@
-"""A trained model: apply it, keep it as a folder, load it back.
+"""A trained model: apply it, keep it as a folder (see `model_folder`), load it back."""
 
-A model is a folder of four files, none of which holds code: `settings.json` (format version, training settings,
-learning curve), `weights.safetensors`, `rules.yaml` and `card.md` (what it is for and how it was trained, to read).
-`checkpoint/`, if it is there, is what `segcritic train --resume` goes on from; a model works without it.
-"""
-
-import json
 import os
-import shutil
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
-from segcritic.files import atomic_dir
 from segcritic.inputs import Images, InputWarning, Ready, Source, choose_superpixels, find_sources, warn_of_scale
+from segcritic.model_folder import find, read_settings, read_weights, write_folder
+from segcritic.recurrent_model import METHOD as RECURRENT
+from segcritic.recurrent_model import RecurrentModel, read_agent
 from segcritic.rules import Rules
 from segcritic.threads import few_threads
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from segcritic.stateless.agent import Policy
     from segcritic.stateless.predict import Segmentation
     from segcritic.stateless.train import TrainedActor
 
-VERSION = 1
-"""Version of the model folder's format that this segcritic reads and writes."""
-
-CHECKPOINT = "checkpoint"
-_SHIPPED = Path(__file__).parent / "shipped"
-_FILES = ("settings.json", "weights.safetensors", "rules.yaml")
+METHOD = "stateless"
 
 
 @dataclass(frozen=True)
@@ -53,11 +46,10 @@ class InputNeeds:
 
 @dataclass
 class Model:
-    """A trained model.
+    """A model trained by rules.
 
     Attributes
     ----------
-    method : 'stateless', the method that trained it
     rules : what its objects look like
     actor : weights, training settings, learning curve
     card : Markdown: what it is for, how it was trained
@@ -65,12 +57,13 @@ class Model:
     allow_python : whether functions named in its rules may run; never set by loading unless asked for
     """
 
-    method: str
     rules: Rules
     actor: "TrainedActor"
     card: str
     needs: InputNeeds = field(default_factory=InputNeeds)
     allow_python: bool = False
+
+    method: ClassVar[str] = METHOD
 
     def segment(
         self,
@@ -163,34 +156,21 @@ class Model:
         UserError
             When the folder holds anything that is no model of segcritic, or cannot be written.
         """
-        from safetensors.torch import save
-
-        folder = Path(folder)
-        check_target(folder, replace=True)
         settings = {
-            "format": "segcritic model",
-            "version": VERSION,
-            "method": self.method,
+            "method": METHOD,
             "needs": asdict(self.needs),
             "settings": self.actor.settings.to_dict(),
             "curve": self.actor.curve,
         }
-        with atomic_dir(folder) as temporary:
-            (temporary / "settings.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
-            weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.actor.weights.items()}
-            (temporary / "weights.safetensors").write_bytes(save(weights))  # save_file hides a full disk's OSError
-            (temporary / "rules.yaml").write_text(self.rules.to_yaml(), encoding="utf-8")
-            (temporary / "card.md").write_text(self.card, encoding="utf-8")
-            if (folder / CHECKPOINT).is_dir():
-                shutil.copytree(folder / CHECKPOINT, temporary / CHECKPOINT)
+        write_folder(folder, settings, self.actor.weights, {"rules.yaml": self.rules.to_yaml(), "card.md": self.card})
 
 
-def load(name_or_folder: str | os.PathLike[str], allow_python: bool = False) -> Model:
+def load(name_or_folder: str | os.PathLike[str], allow_python: bool = False) -> "Model | RecurrentModel":
     """Load a model folder, or a model that comes with segcritic by its name.
 
     Parameters
     ----------
-    name_or_folder : a model folder, else one of `shipped`
+    name_or_folder : a model folder, else one of `model_folder.shipped`
     allow_python : whether functions that the model's rules name (``python: module:function``) may run
 
     Raises
@@ -199,144 +179,59 @@ def load(name_or_folder: str | os.PathLike[str], allow_python: bool = False) -> 
         When there is no such model, a file of it is missing or damaged, it was written by a newer version, or its rules
         ask for Python that is not allowed.
     """
-    folder = _find(name_or_folder)
-    settings = _read_settings(folder)
-    rules = Rules.load(folder / "rules.yaml")
-    if rules.python and not allow_python:
-        raise UserError(
-            f"the rules of the model {folder} ask to run code of their own (python: {', '.join(rules.python)}); if you"
-            " trust where they come from, allow it with --allow-python, or allow_python=True"
-        )
-    card = folder / "card.md"
+    folder = find(name_or_folder)
+    settings = read_settings(folder)
     try:
-        actor = _read_actor(folder, settings)
-        needs = InputNeeds(**settings["needs"])
         method = str(settings["method"])
+        if method not in (METHOD, RECURRENT):
+            raise UserError(
+                f"the model {folder} is of the method '{method}', which this segcritic lacks: update segcritic"
+            )
+        rules = Rules.load(folder / "rules.yaml") if method == METHOD else None
+        if rules is not None and rules.python and not allow_python:
+            raise UserError(
+                f"the rules of the model {folder} ask to run code of their own (python: {', '.join(rules.python)}); if"
+                " you trust where they come from, allow it with --allow-python, or allow_python=True"
+            )
+        weights = read_weights(folder)
+        card = folder / "card.md"
         text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        if rules is None:
+            return RecurrentModel(_fitting(folder, read_agent, settings, weights), text)
+        actor = _fitting(folder, _read_actor, settings, weights)
+        return Model(rules, actor, text, InputNeeds(**settings["needs"]), allow_python)
     except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise UserError(f"{folder / 'settings.json'} is damaged ({error}); copy the model again") from error
     except OSError as error:
         raise UserError(f"cannot read {error.filename or folder}: {error.strerror}; check its permissions") from error
-    if method != "stateless":
-        raise UserError(f"the model {folder} is of the method '{method}', which this segcritic lacks: update segcritic")
-    return Model(method, rules, actor, text, needs, allow_python)
 
 
-def shipped() -> dict[str, str]:
-    """Names of the models that come with segcritic, and the first sentence of each one's card."""
-    found = {}
-    for folder in sorted(_SHIPPED.glob("*/")) if _SHIPPED.is_dir() else ():
-        if (folder / "settings.json").is_file():
-            found[folder.name] = summary((folder / "card.md").read_text(encoding="utf-8"))
-    return found
+_Trained = TypeVar("_Trained")
 
 
-def summary(card: str) -> str:
-    """Return the first paragraph of a card, without its title."""
-    paragraphs = [" ".join(part.split()) for part in card.split("\n\n")]
-    return next((part for part in paragraphs if part and not part.startswith("#")), "")
-
-
-def is_model(folder: str | os.PathLike[str]) -> bool:
-    """Tell whether a folder holds a model of segcritic (not whether all its files are sound)."""
+def _fitting(
+    folder: Path,
+    read: "Callable[[dict[str, Any], dict[str, Tensor]], _Trained]",
+    settings: dict[str, Any],
+    weights: "dict[str, Tensor]",
+) -> _Trained:
+    """What `read` makes of settings and weights. Raises UserError when they are damaged or do not fit each other."""
     try:
-        settings = json.loads((Path(folder) / "settings.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(settings, dict) and settings.get("format") == "segcritic model"
-
-
-def check_target(folder: str | os.PathLike[str], replace: bool) -> None:
-    """Make sure that a model may be written to `folder`, before time is spent on training.
-
-    Raises
-    ------
-    UserError
-        When it is a file, a folder of other things, or holds a model while `replace` is False.
-    """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; give the name of a new folder for the model")
-    above = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not above.is_dir():
-        raise UserError(f"cannot make the folder {folder}: {above} is a file; give another name")
-    if not os.access(above, os.W_OK):
-        raise UserError(f"cannot make the folder {folder}: {above} may not be written to; give another name")
-    try:
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    except OSError as error:
-        raise UserError(f"cannot list the folder {folder}: {error.strerror}; check its permissions") from error
-    if not names:
-        return
-    if not is_model(folder) and names != {CHECKPOINT}:
-        raise UserError(f"{folder} holds files that are no segcritic model; give the name of a new folder")
-    foreign = sorted(names - {*_FILES, "card.md", CHECKPOINT})
-    if foreign:
-        raise UserError(f"{folder} holds '{foreign[0]}' beside a model; move it away, or give a new folder")
-    if not replace:
-        what = "holds a model" if is_model(folder) else "holds training that was cut off"
-        raise UserError(f"{folder} {what}; go on with it by --resume, replace it by --overwrite, or give a new folder")
-
-
-def _find(name_or_folder: str | os.PathLike[str]) -> Path:
-    folder, names = Path(name_or_folder), shipped()
-    if str(name_or_folder) in names and not is_model(folder):
-        return _SHIPPED / str(name_or_folder)
-    if folder.is_dir():
-        return folder
-    if folder.exists():
-        raise UserError(f"{folder} is a file; a model is a folder, give that")
-    known = f"the models that come with segcritic are {', '.join(names)}" if names else "no models come with segcritic"
-    raise UserError(f"there is no model folder {folder}; {known}")
-
-
-def _read_settings(folder: Path) -> dict[str, Any]:
-    if not (folder / "settings.json").is_file():
-        raise UserError(f"{folder} is no segcritic model: it has no settings.json; give the folder that train wrote")
-    try:
-        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {folder / 'settings.json'}: {error.strerror}; check its permissions") from error
-    except ValueError as error:
+        return read(settings, weights)
+    except UserError as error:
         raise UserError(f"{folder / 'settings.json'} is damaged ({error}); copy the model again") from error
-    if not isinstance(settings, dict) or settings.get("format") != "segcritic model":
-        raise UserError(f"{folder} is no segcritic model: its settings.json is of another program")
-    version = settings.get("version")
-    if not isinstance(version, int):
-        raise UserError(f"{folder / 'settings.json'} is damaged (its version is {version!r}); copy the model again")
-    if version > VERSION:
-        raise UserError(
-            f"the model {folder} was written by a newer segcritic (format {version}, this one reads up to {VERSION}):"
-            " update segcritic"
-        )
-    for name in _FILES:
-        if not (folder / name).is_file():
-            raise UserError(f"the model {folder} lacks {name}; copy the whole folder again")
-    return settings
+    except (RuntimeError, ValueError) as error:  # names and shapes, over many lines
+        path = folder / "weights.safetensors"
+        raise UserError(f"{path} does not fit the model's settings.json; copy the whole model again") from error
 
 
-def _read_actor(folder: Path, settings: dict[str, Any]) -> "TrainedActor":
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
+def _read_actor(settings: dict[str, Any], weights: "dict[str, Tensor]") -> "TrainedActor":
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.train import TrainedActor
 
-    path = folder / "weights.safetensors"
-    try:
-        weights = load_file(path)
-    except (SafetensorError, ValueError) as error:
-        raise UserError(f"{path} is damaged or cut off ({error}); copy the model again") from error
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values() if tensor.is_floating_point()):
-        raise UserError(f"{path} is damaged (it holds numbers that are not finite); copy the model again")
-    try:
-        training = TrainSettings.from_dict(settings["settings"])
-    except UserError as error:
-        raise UserError(f"{folder / 'settings.json'} is damaged ({error}); copy the model again") from error
-    actor = TrainedActor(weights, training, list(settings["curve"]))
+    actor = TrainedActor(weights, TrainSettings.from_dict(settings["settings"]), list(settings["curve"]))
     try:
         actor.policy()
-    except (RuntimeError, KeyError, ValueError) as error:  # names and shapes, over many lines
-        raise UserError(f"{path} does not fit the model's settings.json; copy the whole model again") from error
+    except KeyError as error:
+        raise ValueError(error) from error
     return actor

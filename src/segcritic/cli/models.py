@@ -9,7 +9,8 @@ def models(name: str | None = None, /) -> None:
     name
         A model's name or folder: show its whole card.
     """
-    from segcritic.models import load, shipped
+    from segcritic.model_folder import shipped
+    from segcritic.models import load
 
     if name is not None:
         print(load(name, allow_python=True).card.strip())

@@ -52,8 +52,7 @@ class TrainingProgress:
         left = progress.seconds_left
         share = progress.seconds / (progress.seconds + left) if progress.seconds + left > 0 else 1.0
         note = (
-            f"reward {progress.reward:.3f}, {progress.objects_per_image:.1f} objects per image,"
-            f" {_duration(left)} left"
+            f"reward {progress.reward:.3f}, {progress.objects_per_image:.1f} objects per image, {_duration(left)} left"
         )
         self._show("Training", share, 1, note)
         if self._quiet and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:

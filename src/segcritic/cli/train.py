@@ -50,7 +50,7 @@ def train(
     from segcritic import api
     from segcritic.cli.progress import TrainingProgress
     from segcritic.errors import UserError
-    from segcritic.models import CHECKPOINT, check_target, is_model
+    from segcritic.model_folder import CHECKPOINT, check_target, is_model
 
     if resume and overwrite:
         raise UserError("--resume goes on with a model and --overwrite replaces it; give one of the two")

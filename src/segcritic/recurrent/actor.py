@@ -77,6 +77,7 @@ class Actor(nn.Module):
         self.hidden = hidden
         self.attends = settings.pooling == "attention"
         places = _places(settings.height // 8, settings.width // 8)
+        self.places: Tensor
         self.register_buffer("places", places, persistent=False)
         if self.attends:
             self.score = nn.Conv2d(width, 1, 1)

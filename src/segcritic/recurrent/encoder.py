@@ -50,9 +50,7 @@ class ImageEncoder(nn.Module):
         self.down = nn.ModuleList(
             nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in itertools.pairwise(channels)
         )
-        self.up = nn.ModuleList(
-            nn.Conv2d(coarse, fine, 1) for fine, coarse in itertools.pairwise(channels)
-        )
+        self.up = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in itertools.pairwise(channels))
         self.join = nn.ModuleList(Block(c) for c in channels[:-1])
         self.head = nn.Conv2d(channels[0], 1 + N_ANGLES, 1)
 

@@ -35,32 +35,32 @@ def start_unseen(layers: Iterable[nn.Module]) -> None:
 
 
 class MaskEncoder(nn.Module):
-    """Mask and image -> mean and log-variance of the action; used to train the decoder only."""
+    """Mask -> mean and log-variance of the action; used to train the decoder only.
+
+    A linear map of the coarse mask gives the mean its start: it tells masks apart before anything is learned.
+    """
 
     def __init__(self, settings: RecurrentSettings):
         super().__init__()
         widths = settings.mask_channels
         self.first = nn.Conv2d(1, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
-            nn.Conv2d(fine, coarse, 3, stride=2, padding=1, bias=False)
-            for fine, coarse in itertools.pairwise(widths)
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in itertools.pairwise(widths)
         )
-        self.image = nn.ModuleList(
-            nn.Conv2d(c + _N_CONTEXT, w, 1) for c, w in zip(settings.channels[1:], widths[1:], strict=True)
-        )
-        start_unseen(self.image)
-        self.norm = nn.ModuleList(norm(w) for w in widths[1:])
         cells = settings.height * settings.width // STRIDE**2
         self.out = nn.Linear(cells * widths[-1], 2 * settings.latent)
         start_certain(self.out)
+        self.direct = nn.Linear(settings.height * settings.width // _COARSE**2, settings.latent, bias=False)
+        nn.init.normal_(self.direct.weight)
 
-    def forward(self, masks: Tensor, pyramid: list[Tensor], owner: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode masks (m, h, w) of the images `owner` (m,) int64; returns mean and log-variance, (m, latent)."""
+    def forward(self, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode masks (m, h, w); returns mean and log-variance of the action, (m, latent) float32."""
+        coarse = functional.normalize(functional.avg_pool2d(masks[:, None], _COARSE // 2).flatten(1))
         x = functional.relu(self.first(masks[:, None]))
-        for down, image, normalise, seen in zip(self.down, self.image, self.norm, pyramid[1:], strict=True):
-            x = functional.relu(normalise(down(x) + image(seen)[owner]))
+        for down in self.down:
+            x = functional.relu(down(x))
         mean, log_variance = self.out(x.flatten(1)).float().chunk(2, 1)
-        return mean, log_variance.clamp(-8, 4)
+        return mean + self.direct(coarse).float(), log_variance.clamp(-8, 4)
 
 
 @dataclass

@@ -59,16 +59,18 @@ class RecurrentSettings:
         Standard deviation of the noise on the scores that truth is matched by (eq. 2); for the baselines.
     mask_kl
         Weight of the KL divergence in the mask VAE.
-    context_steps, mask_steps, first_steps, episode_steps
-        Updates of the four stages: image encoder with foreground and angles; mask VAE; actor on episodes of one step;
-        actor on growing episodes.
+    context_steps, masks_steps, first_steps, episodes_steps
+        Updates of the four stages: image encoder with foreground and angles; mask VAE; actor, supervised, on short
+        episodes; actor on episodes that grow to all objects.
     critic_steps
         Updates of the critic alone before the actor's, of those in the last stage; for objective "actor-critic".
     batch
         Images in an update.
+    first_length
+        Steps to which the short, supervised episodes grow; 1 is the published release's initial stage.
     states
-        States of one image that the actor is shown at once in the stage of one-step episodes; masks of one image that
-        the mask VAE draws at once.
+        States of one image that the actor is shown at once while episodes have one step (fewer, as they grow); masks of
+        one image that the mask VAE draws at once.
     learning_rate
         Of AdamW, at the start of each stage; it falls along a cosine.
     ema
@@ -97,12 +99,13 @@ class RecurrentSettings:
     matching_noise: float = 0.0
     mask_kl: float = 1e-3
     context_steps: int = 1000
-    mask_steps: int = 1500
+    masks_steps: int = 1500
     first_steps: int = 1500
-    episode_steps: int = 1500
+    episodes_steps: int = 1500
     critic_steps: int = 150
-    batch: int = 8
-    states: int = 6
+    batch: int = 6
+    states: int = 8
+    first_length: int = 8
     learning_rate: float = 2e-3
     ema: float = 0.995
     stop_at: float = 0.5
@@ -111,10 +114,10 @@ class RecurrentSettings:
         for name in ("height", "width"):
             if getattr(self, name) < STRIDE or getattr(self, name) % STRIDE:
                 raise UserError(f"setting '{name}' is {getattr(self, name)}: give a multiple of {STRIDE}")
-        for name in ("max_objects", "latent", "hidden", "batch", "states"):
+        for name in ("max_objects", "latent", "hidden", "batch", "states", "first_length"):
             if getattr(self, name) < 1:
                 raise UserError(f"setting '{name}' is {getattr(self, name)}: give at least 1")
-        for name in ("context_steps", "mask_steps", "first_steps", "episode_steps", "critic_steps"):
+        for name in ("context_steps", "masks_steps", "first_steps", "episodes_steps", "critic_steps"):
             if getattr(self, name) < 0:
                 raise UserError(f"setting '{name}' is {getattr(self, name)}: give 0 or more")
         if not 0 <= self.discount <= 1:

@@ -1,273 +1,180 @@
-"""The training of the mask-by-mask method, stage by stage, in the order of the paper's section 5."""
+"""The course of a training, from annotated images to a trained agent: stage after stage, with checkpoints."""
 
-import copy
-import math
+import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from segcritic.recurrent.context import context_loss
-from segcritic.recurrent.critic import Critic
-from segcritic.recurrent.episode import Episodes, cover, draw_starts, roll_out
-from segcritic.recurrent.mask_vae import MaskEncoder, mask_loss, prior_divergence, sample
+from segcritic import checkpoint as checkpoints
+from segcritic.errors import UserError
+from segcritic.recurrent.learner import STAGES, Learner
 from segcritic.recurrent.networks import Networks
-from segcritic.recurrent.rewards import match, prefix_matches, returns, soft_scores
 from segcritic.recurrent.settings import RecurrentSettings
-from segcritic.recurrent.views import Batch, Example, draw_batch
+from segcritic.recurrent.views import Example, draw_batch
 
-STAGES = ("context", "masks", "first", "episodes")
-"""Image encoder with its heads; mask VAE; actor on episodes of one step; actor, and critic, on growing episodes."""
-
-_LOOK = 0.1
-"""Weight of the attention's cross-entropy with the matched object, in the supervised stages."""
-_STOP = 0.5
-"""Weight of the termination's cross-entropy."""
+_CHECKPOINT_SECONDS = 30.0
+_CURVE_POINTS = 100  # of a stage
+_SHARES = {"context": 0.12, "masks": 0.25, "first": 0.33, "episodes": 0.30}
+"""Parts of the stages in a training that is limited in time."""
 
 
-class Learner:
-    """The networks, what trains them, and the moving average that is kept."""
+@dataclass
+class Progress:
+    """Where training stands: stage, step in it, and its loss and mean Dice (or reward) over the last steps."""
 
-    def __init__(self, settings: RecurrentSettings, seed: int, device: torch.device):
-        torch.manual_seed(seed)
-        self.settings, self.device = settings, device
-        self.networks = Networks(settings)
-        self.mask_encoder = MaskEncoder(settings)
-        self.critic = Critic(settings)
-        for part in (self.networks, self.mask_encoder, self.critic):
-            part.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.networks).requires_grad_(False)
-        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+    stage: str
+    step: int
+    steps: int
+    told: dict[str, float]
+    seconds: float
+    share: float
 
-    def begin(self, stage: str) -> None:
-        """Make the stage's optimiser; what earlier stages trained goes on from its average, and stays in later ones."""
-        networks = self.networks
-        networks.load_state_dict(self.average.state_dict())
-        trained = {
-            "context": [networks.encoder],
-            "masks": [networks.encoder, networks.decoder, self.mask_encoder],
-        }.get(stage, [networks.actor])
-        networks.requires_grad_(False)
-        for part in trained:
-            part.requires_grad_(True)
-        self.optimizers = {"agent": self._adam(trained)}
-        if stage == "episodes" and self.settings.objective == "actor-critic":
-            self.optimizers["critic"] = self._adam([self.critic])
 
-    def _adam(self, parts: list[nn.Module]) -> torch.optim.Optimizer:
-        parameters = [p for part in parts for p in part.parameters()]
-        return torch.optim.AdamW(parameters, self.settings.learning_rate, weight_decay=0.01)
+@dataclass
+class TrainedAgent:
+    """What training leaves: the averaged weights, how it was trained, and the learning curve of each stage."""
 
-    def update(
-        self, stage: str, step: int, fraction: float, batch: Batch, rng: np.random.Generator
-    ) -> dict[str, float]:
-        """One update of a stage; `fraction` is how much of the stage has passed. Returns what is worth a curve."""
-        warm = min(1.0, (step + 1) / 50)
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                rate = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fraction))
-                group["lr"] = self.settings.learning_rate * rate * warm
-        noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
-        with torch.autocast(self.device.type, torch.bfloat16):
-            loss, told = {
-                "context": self._context,
-                "masks": self._masks,
-                "first": self._first,
-                "episodes": self._episodes,
-            }[stage](batch, step, fraction, rng, noise)
-        for optimizer in self.optimizers.values():
-            optimizer.zero_grad()
-        loss.backward()
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                nn.utils.clip_grad_norm_(group["params"], 1.0)
-            optimizer.step()
-        decay = min(self.settings.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for mine, theirs in zip(self.average.parameters(), self.networks.parameters(), strict=True):
-                mine.lerp_(theirs, 1 - decay)
-        return told
+    weights: dict[str, Tensor]
+    settings: RecurrentSettings
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    interrupted: bool = False
 
-    def _context(self, batch: Batch, *_: object) -> tuple[Tensor, dict[str, float]]:
-        """Section 5.4: foreground and angles."""
-        _, context = self.networks.pyramid(batch.views)
-        loss = context_loss(context.float(), batch.masks)
-        return loss, {"loss": float(loss)}
+    def networks(self) -> Networks:
+        """The networks with these weights, ready to draw."""
+        networks = Networks(self.settings)
+        networks.load_state_dict(self.weights)
+        return networks.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _masks(
-        self, batch: Batch, step: int, fraction: float, rng: np.random.Generator, noise: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Section 5.2: random true masks, through the bottleneck, to masks again."""
-        owner, chosen = _draw_objects(batch, self.settings.states, rng)
-        truth = batch.masks[owner, chosen]
-        pyramid, context = self.networks.pyramid(batch.views)
-        mean, log_variance = self.mask_encoder(truth, pyramid, owner)
-        action = sample(mean, log_variance, noise)
-        logits = self.networks.decoder(action, self.networks.decoder.prepare(pyramid), owner)
-        divergence = prior_divergence(mean, log_variance).mean()
-        loss = mask_loss(logits, truth).mean() + self.settings.mask_kl * divergence
-        dice = _dice(logits.sigmoid(), truth).mean()
-        told = {"loss": float(loss.detach()), "dice": float(dice), "nats": float(divergence)}
-        return loss + 0.5 * context_loss(context.float(), batch.masks), told
 
-    def _first(
-        self, batch: Batch, step: int, fraction: float, rng: np.random.Generator, noise: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        """One-step episodes from several states of each image: any of the objects that are left will do."""
-        owner = torch.arange(len(batch.n_objects), device=self.device).repeat_interleave(self.settings.states)
-        n_objects = batch.n_objects[owner.cpu().numpy()]
-        remaining = np.minimum(rng.integers(0, self.settings.max_objects + 1, len(n_objects)), n_objects)
-        return self._supervised(batch, owner, remaining, 1, noise, rng)
+def train(
+    examples: list[Example],
+    settings: RecurrentSettings,
+    *,
+    seed: int = 0,
+    minutes: float | None = None,
+    checkpoint: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> TrainedAgent:
+    """Train an agent on annotated images.
 
-    def _episodes(
-        self, batch: Batch, step: int, fraction: float, rng: np.random.Generator, noise: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Episodes that grow: all but the last k objects are given, k grows to all."""
-        length = min(1.0, 0.15 + 1.4 * fraction) * self.settings.max_objects
-        remaining = np.minimum(batch.n_objects, math.ceil(length))
-        owner = torch.arange(len(batch.n_objects), device=self.device)
-        n_steps = int(remaining.max()) + 1
-        if self.settings.objective != "actor-critic":
-            return self._supervised(batch, owner, remaining, n_steps, noise, rng)
-        return self._actor_critic(batch, owner, remaining, n_steps, noise, rng, step < self.settings.critic_steps)
+    Parameters
+    ----------
+    examples : list of Example
+    settings : RecurrentSettings
+    seed : int
+        The same seed, images and settings give the same weights on the same machine, unless `minutes` cuts in.
+    minutes : float, optional
+        Stop after so long even if not all steps are done: every stage gets its share of the time.
+    checkpoint : Path, optional
+        A folder: training goes on from what it holds, and leaves its state there twice a minute and after each stage.
+    on_progress : callable, optional
+        Called after every step.
 
-    def _roll_out(
-        self, batch: Batch, owner: Tensor, start: Tensor, n_steps: int, through_time: bool, noise: torch.Generator
-    ) -> tuple[Episodes, list[Tensor]]:
-        with torch.no_grad():
-            pyramid, _ = self.networks.pyramid(batch.views)
-        seen = self.networks.see(pyramid)
-        explore = self.settings.exploration > 0
-        episodes = roll_out(
-            self.networks.actor,
-            self.networks.decoder,
-            seen,
-            owner,
-            start,
-            n_steps,
-            explore=explore,
-            through_time=through_time,
-            generator=noise,
+    Returns
+    -------
+    TrainedAgent
+        After Ctrl-C, what was learned so far, with `interrupted` set.
+
+    Raises
+    ------
+    UserError
+        When there is no object in any image, an image holds more than `settings.max_objects`, the checkpoint belongs
+        to another training, or the graphics card's memory does not suffice.
+    """
+    _check(examples, settings)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    learner = Learner(settings, seed, device)
+    training = {"seed": seed, "settings": settings.to_dict(), "images": _digest(examples)}
+    found = None if checkpoint is None else checkpoints.load(checkpoint, training)
+    curve: list[dict[str, Any]] = []
+    first_stage, first_step, before = 0, 0, 0.0
+    if found is not None:
+        assert isinstance(found.step, list)
+        (first_stage, first_step), before, curve = found.step, found.seconds, found.curve
+        if first_stage < len(STAGES):
+            learner.begin(STAGES[first_stage])
+        found.into(learner)
+    start = saved = time.monotonic()
+
+    def save(stage: int, step: int) -> None:
+        if checkpoint is not None:
+            checkpoints.save(checkpoint, learner, [stage, step], time.monotonic() - start + before, curve, training)
+
+    number, done, interrupted = first_stage, first_step, False
+    try:
+        for number in range(first_stage, len(STAGES)):
+            stage = STAGES[number]
+            steps = getattr(settings, f"{stage}_steps")
+            done = first_step if number == first_stage else 0
+            if not done:
+                learner.begin(stage)
+            told: dict[str, float] = {}
+            for step in range(done, steps):
+                spent = time.monotonic() - start + before
+                fraction = step / steps
+                if minutes is not None:
+                    fraction = max(fraction, _share_of_time(number, spent / (60 * minutes)))
+                if fraction >= 1:
+                    break
+                rng = np.random.default_rng([seed, number, step])
+                news = _update(learner, stage, step, fraction, draw_batch(examples, settings, rng), rng)
+                done = step + 1
+                told = {name: 0.9 * told.get(name, value) + 0.1 * value for name, value in news.items()}
+                now = time.monotonic()
+                if step % max(1, steps // _CURVE_POINTS) == 0 or done == steps:
+                    curve.append({"stage": stage, "step": done, "seconds": now - start + before, **told})
+                if on_progress is not None:
+                    on_progress(Progress(stage, done, steps, told, now - start + before, fraction))
+                if now - saved > _CHECKPOINT_SECONDS:
+                    save(number, done)
+                    saved = now
+            learner.end()
+            save(number + 1, 0)
+            number, done = number + 1, 0
+    except KeyboardInterrupt:
+        interrupted = True
+        save(number, done)
+    weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
+    return TrainedAgent(weights, settings, curve, interrupted)
+
+
+def _share_of_time(stage: int, spent: float) -> float:
+    """How much of a stage's share of the time has passed, when `spent` of all of it has."""
+    shares = [_SHARES[name] for name in STAGES]
+    return (spent - sum(shares[:stage])) / shares[stage]
+
+
+def _update(
+    learner: Learner, stage: str, step: int, fraction: float, batch: Any, rng: np.random.Generator
+) -> dict[str, float]:
+    try:
+        return learner.update(stage, step, fraction, batch.to(learner.device), rng)
+    except torch.OutOfMemoryError as error:
+        fewer = max(1, learner.settings.batch // 2)
+        raise UserError(
+            f"the graphics card's memory does not suffice for batches of {learner.settings.batch} images in the stage"
+            f" '{stage}'; train with --batch {fewer}"
+        ) from error
+
+
+def _check(examples: list[Example], settings: RecurrentSettings) -> None:
+    counts = [example.n_objects for example in examples]
+    if not counts or max(counts) == 0:
+        raise UserError("no label image holds an object: all are 0 everywhere; give labels of the objects to learn")
+    if max(counts) > settings.max_objects:
+        raise UserError(
+            f"an image holds {max(counts)} objects, but setting max_objects is {settings.max_objects}; raise it"
         )
-        return episodes, pyramid
-
-    def _supervised(
-        self,
-        batch: Batch,
-        owner: Tensor,
-        remaining: NDArray[np.int64],
-        n_steps: int,
-        noise: torch.Generator,
-        rng: np.random.Generator,
-    ) -> tuple[Tensor, dict[str, float]]:
-        """The baselines: every mask against the true one that it is matched to."""
-        truth = batch.masks[owner]
-        start, available = draw_starts(truth, batch.n_objects[owner.cpu().numpy()], remaining, rng)
-        through_time = self.settings.objective != "truncated-bce"
-        episodes, _ = self._roll_out(batch, owner, start, n_steps, through_time, noise)
-        scores = soft_scores(episodes.masks.detach(), truth, self.settings.reward).cpu().numpy()
-        scores = scores + self.settings.matching_noise * rng.standard_normal(scores.shape)
-        matched = np.full(scores.shape[:2], -1)
-        for episode, left in enumerate(remaining):
-            matched[episode, :left] = match(scores[episode, :left], available[episode])
-        episode, step = np.nonzero(matched >= 0)
-        target = truth[episode, matched[episode, step]]
-        per_mask = mask_loss(episodes.logits[episode, step], target)
-        looked = self._looking_loss(episodes, episode, step, target)
-        loss = (per_mask.sum() + _LOOK * looked) / max(1, len(episode)) + self._ending_loss(episodes, remaining)
-        dice = _dice(episodes.logits[episode, step].sigmoid(), target).mean()
-        return loss + self._divergence(episodes), {"loss": float(loss), "dice": float(dice)}
-
-    def _actor_critic(
-        self,
-        batch: Batch,
-        owner: Tensor,
-        remaining: NDArray[np.int64],
-        n_steps: int,
-        noise: torch.Generator,
-        rng: np.random.Generator,
-        critic_alone: bool,
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Section 5.3: the critic learns the returns, the actor climbs what the critic expects."""
-        truth = batch.masks[owner]
-        start, available = draw_starts(truth, batch.n_objects, remaining, rng)
-        episodes, pyramid = self._roll_out(batch, owner, start, n_steps, False, noise)
-        scores = soft_scores(episodes.masks, truth, self.settings.reward)
-        plain = scores.detach().cpu().numpy()
-        rewards = np.zeros(plain.shape[:2], np.float32)
-        matched = np.zeros(plain.shape[:2], np.int64)
-        for episode in range(len(plain)):
-            potential, matched[episode] = prefix_matches(plain[episode], available[episode])
-            rewards[episode] = np.diff(potential)
-        earned = returns(torch.from_numpy(rewards).to(self.device), self.settings.discount)
-        active = np.arange(n_steps) < np.maximum(remaining, 1)[:, None]
-        episode, step = np.nonzero(active)
-
-        before, mask = episodes.covered[:, :-1][episode, step], episodes.masks[episode, step]
-        at = owner[episode]
-        image = self.critic.prepare(pyramid)
-        if self.settings.critic == "future":
-            shown = cover(before.detach(), mask)[:, None]
-            later = torch.cat([earned[:, 1:], torch.zeros_like(earned[:, :1])], 1)
-            target = later[episode, step]
-        else:
-            shown = torch.stack([before.detach(), mask], 1)
-            target = earned[episode, step]
-        value = self.critic(shown.detach(), image, at)
-        critic_loss = ((value - target) ** 2).mean()
-        told = {"reward": float(rewards.sum(1).mean()), "critic": float(critic_loss)}
-        told["dice"] = float(rewards.sum(1).sum() / max(1, remaining.sum()))
-        if critic_alone:
-            return critic_loss, told
-
-        self.critic.requires_grad_(False)
-        expected = self.critic(shown, image.detach(), at)
-        self.critic.requires_grad_(True)
-        if self.settings.critic == "future":
-            # The next state and the reward are known: only what follows is the critic's word. Of the reward, the part
-            # that depends on the action is its mask's score with the true mask that it is matched to.
-            which = torch.from_numpy(matched[episode, step]).to(self.device)
-            own = scores[episode, step].gather(1, which.clamp(min=0)[:, None])[:, 0] * (which >= 0)
-            expected = own + self.settings.discount * expected
-        loss = -expected.mean() + self._ending_loss(episodes, remaining) + self._divergence(episodes)
-        return loss + critic_loss, told
-
-    def _looking_loss(self, episodes: Episodes, episode: NDArray, step: NDArray, target: Tensor) -> Tensor:
-        """How unlikely the actor was to look at the object that it drew; sum over masks."""
-        if not len(episode) or episodes.steps[0].attention is None:
-            return episodes.logits.new_zeros(())
-        attention = torch.stack([s.attention for s in episodes.steps if s.attention is not None], 1)[episode, step]
-        inside = functional.avg_pool2d(target[:, None], 4).flatten(1)
-        return -(((attention * inside).sum(1)) + 1e-4).log().sum()
-
-    def _ending_loss(self, episodes: Episodes, remaining: NDArray[np.int64]) -> Tensor:
-        """Cross-entropy of termination: an episode ends when no object is left."""
-        stop = torch.stack([step.stop for step in episodes.steps], 1)
-        steps = torch.arange(stop.shape[1], device=stop.device)
-        left = torch.from_numpy(remaining).to(stop.device)[:, None]
-        crossed = functional.binary_cross_entropy_with_logits(stop, (steps >= left).float(), reduction="none")
-        counts = (steps <= left).float()
-        return _STOP * (crossed * counts).sum() / counts.sum()
-
-    def _divergence(self, episodes: Episodes) -> Tensor:
-        """KL divergence of the actions from the prior, weighted: keeps them spread, and the actor exploring."""
-        divergences = torch.stack([prior_divergence(s.mean, s.log_variance).mean() for s in episodes.steps])
-        return self.settings.exploration * divergences.mean()
 
 
-def _draw_objects(batch: Batch, most: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Up to `most` random objects of every image: the image, and the object's number in it, (m,) int64 each."""
-    drawn = [(i, k) for i, n in enumerate(batch.n_objects) for k in rng.permutation(n)[:most]]
-    owner, chosen = np.array(drawn, np.int64).reshape(-1, 2).T
-    return torch.from_numpy(owner.copy()), torch.from_numpy(chosen.copy())
-
-
-def _dice(masks: Tensor, truth: Tensor) -> Tensor:
-    both = (masks * truth).sum((-2, -1))
-    return (2 * both + 1e-6) / (masks.sum((-2, -1)) + truth.sum((-2, -1)) + 1e-6)
+def _digest(examples: list[Example]) -> str:
+    content = hashlib.sha256()
+    for example in examples:
+        content.update(example.pixels.numpy().tobytes() + example.labels.numpy().tobytes())
+    return content.hexdigest()

@@ -59,6 +59,10 @@ class Batch:
     masks: Tensor
     n_objects: NDArray[np.int64]
 
+    def to(self, device: torch.device) -> "Batch":
+        """The batch with its tensors on a device."""
+        return Batch(self.views.to(device), self.masks.to(device), self.n_objects)
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -126,7 +130,7 @@ def masks_of(labels: Tensor, frame: Frame, shape: tuple[int, int]) -> Tensor:
     seen = functional.grid_sample(labels[None, None].float(), grid, mode="nearest", align_corners=False)[0, 0].long()
     numbers = torch.unique(seen)
     numbers = numbers[numbers > 0]
-    masks = functional.avg_pool2d((seen == numbers[:, None, None]).float(), 2)
+    masks = functional.avg_pool2d((seen == numbers[:, None, None]).float()[:, None], 2)[:, 0]
     return masks[masks.sum((1, 2)) >= _LEAST_AREA]
 
 

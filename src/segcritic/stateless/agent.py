@@ -89,4 +89,3 @@ class Policy(nn.Module):
         """
         prior = graph.edge_features[:, _CONTRAST] + graph.edge_features[:, _BETWEEN_CORES]
         return self.actor(graph, self.settings.warm_start * prior)
-
