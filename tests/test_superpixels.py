@@ -10,6 +10,7 @@ from discs import FOUR, discs
 from segcritic.errors import UserError
 from segcritic.images import normalise
 from segcritic.superpixels import METHODS, bound, connected_pieces, superpixels
+from segcritic.superpixels.joining import join_basins
 from segcritic.superpixels.merging import adjacent_pieces, merge_pieces
 from segcritic.superpixels.shells import relief
 
@@ -123,6 +124,39 @@ def test_relief_estimates_the_radius_and_is_flat_on_a_flat_picture():
     flat = relief(np.full((9, 9), 0.3, np.float32))
     assert not flat.height.any()
     assert not flat.cores.any()
+
+
+def two_discs(distance, second=1.0, blur=1.0):
+    row, column = np.indices((50, 90))
+    picture = np.zeros((50, 90))
+    for centre, bright in ((30, 1.0), (30 + distance, second)):
+        inside = np.hypot(row - 25, column - centre) <= 12
+        picture[inside] = bright
+    return ndi.gaussian_filter(picture, blur).astype(np.float32)
+
+
+def test_likely_objects_part_where_several_signs_agree():
+    assert relief(two_discs(distance=22), radius=12).cores.max() == 2  # a neck
+    assert relief(two_discs(distance=5), radius=12).cores.max() == 1  # hardly longer than one disc
+
+
+def test_joining_weighs_valley_and_step():
+    basins = np.zeros((20, 42), np.int32)
+    basins[2:18, 2:21], basins[2:18, 21:40] = 1, 2  # a box cut in two: no neck, no dent
+    depth = np.full(basins.shape, 8, np.float32)
+    flat = np.where(basins > 0, 1, 0).astype(np.float32)
+    valley, step = flat.copy(), flat.copy()
+    valley[:, 19:23] *= 0.3
+    step[basins == 2] *= 0.3
+
+    def joined(brightness, radius=9.0):
+        return join_basins(basins, depth, brightness, basins > 0, radius).max()
+
+    assert joined(flat) == 1
+    assert joined(valley) == 2
+    assert joined(step) == 2
+    assert joined(valley, radius=60.0) == 1  # both together are far smaller than one object
+    assert join_basins(np.where(basins == 2, 0, basins), depth, flat, basins == 1, 9.0).max() == 1
 
 
 def test_unknown_method_and_settings_are_named():

@@ -12,7 +12,10 @@ from scipy import ndimage as ndi
 
 _REACH = 3  # pixels an outline may move outwards
 _PLATEAU_QUANTILE = 0.85  # of an object's pixels: its plateau, but for bright spots
-_FLAT = 0.8  # mean / plateau of flat-topped objects with a blurred rim
+_RIM = (0.3, 0.6)  # of the plateau: where the steepness of a rim is measured
+_SHARP = 1.7  # radius / width of the rim, of the sharpest quarter of objects; below this, objects fade all the way
+_FADING = 5  # power with which the level falls below it
+_SPREAD = 0.15  # of log plateau: differences below this are texture rather than objects of their own brightness
 
 
 def settle_outlines(
@@ -20,9 +23,14 @@ def settle_outlines(
 ) -> NDArray[np.int32]:
     """Move each object's outline to a contour between the local background and the object's own plateau.
 
-    Flat-topped objects end where a blurred edge has fallen to about half of its height. Dome-shaped ones, such as round
-    nuclei seen in projection, fade towards their rim and end lower. How dome-shaped an image's objects are is told by
-    the median ratio f of their mean to their plateau: the contour is taken at level * (f / f_flat)^2.
+    Objects with a plateau and a rim end where the rim has fallen to about half of its height. Objects that fade from
+    their middle all the way out, such as small round nuclei seen in projection, have no rim and end where they can no
+    longer be seen: lower, and at about the same intensity whatever their own. Which of both an image shows is told by
+    its sharpness S, the upper quartile over its objects of radius / rim width, where the width is plateau / gradient
+    within the rim: the contour is taken at level * q of the reference height, q = min(1, S / 1.7)^5.
+
+    The reference height of an object is its plateau, drawn towards the median of the image's plateaus p: by the share
+    0.15 / (0.15 + |log(plateau / p)|), since small differences come from texture, and by at least 1 - q^2.
 
     Parameters
     ----------
@@ -33,7 +41,7 @@ def settle_outlines(
     floor : (H, W) float32
         Local background (`Relief.floor`).
     level : float
-        Of flat-topped objects: 0 = local background, 1 = plateau.
+        Of objects with a rim: 0 = local background, 1 = plateau.
 
     Returns
     -------
@@ -43,24 +51,37 @@ def settle_outlines(
     n = int(labels.max()) + 1
     if n == 1:
         return labels
-    height = bic.filters.gaussian_smoothing(np.ascontiguousarray(image, np.float32), 1.0) - floor
-    height = np.maximum(height, 0)
+    image = np.ascontiguousarray(image, np.float32)
+    height = np.maximum(bic.filters.gaussian_smoothing(image, 1.0) - floor, 0)
     owner, values = labels[labels > 0], height[labels > 0]
     order = np.lexsort((values, owner))
     size = np.bincount(owner, minlength=n)
     last = np.cumsum(size) - 1
     first = last - size + 1
-    plateau = np.zeros(n)
-    plateau[1:] = values[order[first[1:] + (_PLATEAU_QUANTILE * (size[1:] - 1)).astype(np.int64)]]
-    mean = np.bincount(owner, values, n)[1:] / size[1:]
-    flatness = float(np.median(mean / np.maximum(plateau[1:], 1e-6)))
-    level = level * min(1.0, flatness / _FLAT) ** 2
+    plateau = np.ones(n)  # and of the background, that nothing is measured against
+    plateau[1:] = np.maximum(values[order[first[1:] + (_PLATEAU_QUANTILE * (size[1:] - 1)).astype(np.int64)]], 1e-6)
 
     transform = bic.distance.distance_transform(labels == 0, return_distances=True, return_indices=True)
     distance, nearest = transform  # pyright: ignore[reportGeneralTypeIssues]
     near = np.where(distance <= _REACH, labels[tuple(nearest)], 0)
-    above = height > level * plateau[near]
+    relative = height / plateau[near]
+    sharpness = _sharpness(image, near, relative, np.sqrt(size / np.pi) / plateau)
+    fade = min(1.0, sharpness / _SHARP) ** _FADING
+    median = np.median(plateau[1:])
+    contrast = np.log(plateau / median)
+    drawn = np.maximum(_SPREAD / (_SPREAD + np.abs(contrast)), 1 - fade**2)
+    above = relative > (level * fade * np.exp(-drawn * contrast))[near]
     return fill_holes(largest_pieces(np.where((near > 0) & above, near, 0).astype(np.int32), n))
+
+
+def _sharpness(image: NDArray[np.float32], near: NDArray[np.int32], relative: NDArray, scale: NDArray) -> float:
+    """Upper quartile over the objects of `scale` times the mean gradient within the rim; infinite without any rim."""
+    rim = (near > 0) & (relative > _RIM[0]) & (relative < _RIM[1])
+    owner = near[rim]
+    count = np.bincount(owner, minlength=len(scale))
+    gradient = bic.filters.gaussian_gradient_magnitude(image, 1.0)[rim]
+    steepness = np.bincount(owner, gradient, len(scale)) / np.maximum(count, 1) * scale
+    return float(np.percentile(steepness[count > 5], 75)) if (count > 5).any() else np.inf
 
 
 def largest_pieces(labels: NDArray[np.int32], n: int) -> NDArray[np.int32]:

@@ -21,7 +21,7 @@ def watershed(height: NDArray, markers: NDArray[np.int32], mask: NDArray | None 
 
 
 @njit(cache=True)
-def _passes(basins, height):
+def passes(basins, height):
     """All pixel pairs between two basins as rows (basin, basin), with the height of the lower pixel of each."""
     rows, cols = basins.shape
     pairs = np.empty((2 * rows * cols, 2), np.int32)
@@ -89,6 +89,6 @@ def prominent_basins(height: NDArray, prominence: float, mask: NDArray) -> NDArr
     n = int(basins.max()) + 1
     peak = np.zeros(n, np.float32)
     np.maximum.at(peak, basins.ravel(), height.ravel())
-    pairs, heights = _passes(basins, height)
+    pairs, heights = passes(basins, height)
     parent = _join(pairs, heights, np.argsort(-heights, kind="stable"), peak, prominence)
     return np.unique(parent, return_inverse=True)[1].astype(np.int32)[basins]

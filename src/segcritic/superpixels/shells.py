@@ -17,11 +17,13 @@ from scipy import ndimage as ndi
 from skimage.filters import threshold_otsu
 
 from segcritic.superpixels.cores import local_maxima, prominent_basins, watershed
+from segcritic.superpixels.joining import join_basins
 from segcritic.superpixels.merging import merge_pieces
 from segcritic.superpixels.pieces import connected_pieces
 
 _PLATEAU = 0.25  # of a basin's height: pixels above make its peak, so that a few bright spots do not
-_NECK = 0.05  # of the typical radius: how much narrower than both sides a neck must be to part two likely objects
+_NECK = 0.02  # of the typical radius: how much narrower than both sides a neck must be to look at both as two at all
+_DEPTH_LEVELS = (0.2, 0.4, 0.6, 0.8)  # of the relief: summed distance transforms of what lies above show necks
 _LOWEST_PEAK = 0.1  # of the image's intensity range: fainter basins are background
 _RELIEF_RANGE = (0.05, 0.75)  # outlines lie between these; below is background, above is inner texture
 _N_SHELLS = 12
@@ -37,7 +39,8 @@ class Relief:
     height : (H, W) float32
         0 = local background, 1 = peak of the basin.
     cores : (H, W) int32
-        Likely objects: watershed regions of the summed distance transforms of the relief; 0 = background.
+        Likely objects: watershed regions of the summed distance transforms of the relief, joined where little parts
+        them (`join_basins`); 0 = background.
     floor : (H, W) float32
         Local background.
     radius : float
@@ -112,13 +115,12 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     visible = local_peak > background + _LOWEST_PEAK * span
     height = np.where(visible, (smoothed - floor) / np.maximum(local_peak - floor, 1e-6), 0).astype(np.float32)
 
-    low, high = 0.2, 0.6
-    levels = (low, 0.5 * (low + high), high)
     with ThreadPoolExecutor() as pool:  # the transforms leave Python's lock to others
-        depths = list(pool.map(lambda level: np.asarray(bic.distance.distance_transform(height > level)), levels))
-    depth = _smooth(np.mean(depths, axis=0), 1.0)
-    above = height > low
-    cores = prominent_basins(depth, _NECK * radius, above)
+        distances = pool.map(lambda level: np.asarray(bic.distance.distance_transform(height > level)), _DEPTH_LEVELS)
+        depth = _smooth(np.mean(list(distances), axis=0), 1.0)
+    basins = prominent_basins(depth, _NECK * radius, height > _DEPTH_LEVELS[0])
+    brightness = np.maximum(smoothed - floor, 0)
+    cores = join_basins(basins, depth, brightness, height > _DEPTH_LEVELS[1], radius)
     return Relief(height, cores, floor, radius)
 
 
