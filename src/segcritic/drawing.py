@@ -23,7 +23,9 @@ _REWARDS = ((120, 0, 0), (214, 69, 45), (250, 190, 90), (120, 200, 90), (190, 24
 
 
 def gray(image: NDArray[np.floating], scale: int = 1) -> Picture:
-    """Draw a normalised image (0 = black, 1 = white), each pixel `scale` x `scale` large."""
+    """Draw a normalised image (0 = black, 1 = white), each pixel `scale` x `scale` large; (H, W, 3) in its colours."""
+    if image.ndim == 3:
+        return enlarge((255 * np.clip(image, 0, 1) + 0.5).astype(np.uint8), scale)
     levels = (255 * np.clip(image, 0, 1) ** 0.7).astype(np.uint8)  # dim objects are to be seen too
     return enlarge(np.repeat(levels[..., None], 3, axis=2), scale)
 
@@ -80,9 +82,14 @@ def reward_picture(
     return enlarge(blended.astype(np.uint8), scale)
 
 
-def overlay(image: NDArray[np.floating], labels: NDArray[np.integer]) -> Picture:
-    """Draw the objects over the image, one pixel for each of the image's: outlines on the objects' outermost pixels."""
-    colors = label_colors(int(labels.max()) + 1)
+def overlay(
+    image: NDArray[np.floating], labels: NDArray[np.integer], colors: NDArray[np.floating] | None = None
+) -> Picture:
+    """Draw the objects over the image, one pixel for each of the image's: outlines on the objects' outermost pixels.
+
+    `colors`, (n + 1, 3) in 0..255, are those of the labels 0..n; by default `label_colors`.
+    """
+    colors = label_colors(int(labels.max()) + 1) if colors is None else colors
     picture = gray(image)
     padded = np.pad(labels, 1, mode="edge")
     middle = padded[1:-1, 1:-1]
@@ -101,6 +108,15 @@ def label_colors(count: int) -> NDArray[np.float32]:
     bright = np.where(number % 2 == 0, 1.0, 0.85)
     channels = [np.clip(np.abs((hue * 6 + shift) % 6 - 3) - 1, 0, 1) for shift in (0.0, 4.0, 2.0)]
     return (255 * bright[:, None] * (0.25 + 0.75 * np.stack(channels, axis=1))).astype(np.float32)
+
+
+def step_colors(count: int) -> NDArray[np.float32]:
+    """Return `count` + 1 colours, (count + 1, 3) in 0..255: 0 is the background, then blue (first) to yellow (last)."""
+    share = np.linspace(0, 1, max(1, count))
+    stops = np.array([(60, 60, 220), (40, 170, 190), (90, 200, 90), (250, 230, 60)], float)
+    at = np.linspace(0, 1, len(stops))
+    ramp = np.stack([np.interp(share, at, channel) for channel in stops.T], axis=1)
+    return np.concatenate([np.zeros((1, 3)), ramp]).astype(np.float32)
 
 
 def story(found: "Segmentation", scale: int = 3) -> Picture:
