@@ -10,8 +10,9 @@ changes it only by the objects that it takes away and those that it makes. Many 
 such that do not overlap share one partition.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from segcritic.rules import Rules, count_score, needed_descriptors, object_score
 from segcritic.stateless.scene import Scene
 
 Nodes = NDArray[np.intp]
+Kind = Literal["merge", "split", "drop", "add", "rearrange"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,18 +84,34 @@ def objects_of(labels: NDArray[np.int32]) -> list[Nodes]:
     return [nodes for nodes in np.split(order, starts) if labels[nodes[0]] > 0]
 
 
+@dataclass(frozen=True)
+class Caution:
+    """How clear a gain must be.
+
+    Attributes
+    ----------
+    margins : least gain of a move of each kind, per weight of the superpixels that it touches: 0 to 1
+    least_score : of every object that a move makes
+    liked : objects of at least this score are touched only by a move whose every object scores no less than theirs
+    """
+
+    margins: Mapping[Kind, float]
+    least_score: float = 0.5
+    liked: float = 0.9
+
+
 def search(
     judge: Judge,
     start: NDArray[np.int32],
     propose: Callable[[NDArray[np.int32]], list[Move]],
-    margin: float,
-    liked: float = 1.0,
+    caution: Caution,
     max_rounds: int = 8,
 ) -> NDArray[np.int32]:
     """Make the moves that the rules clearly reward, until there are none.
 
     In each round all moves are judged from the same segmentation; the best one is made, then the best of those that
-    touch none of its superpixels, and so on.
+    touch none of its superpixels, and so on. A move that lowers the reward of the image, its count score included, is
+    not made.
 
     Parameters
     ----------
@@ -102,10 +120,7 @@ def search(
         0 = background, objects any numbers above.
     propose : callable
         Segmentation -> moves to try from there.
-    margin : float
-        Least gain of a move, per weight of the superpixels that it touches: in [0, 1].
-    liked : float
-        Objects of at least this score are touched only by a move whose every object scores no less than theirs.
+    caution : Caution
     max_rounds : int
 
     Returns
@@ -114,50 +129,69 @@ def search(
         Objects that no move touched keep their number; those that moves make have numbers above all others.
     """
     labels = start.astype(np.int32).copy()
-    weight = judge.scene.weight
     for _ in range(max_rounds):
         moves = propose(labels)
-        old = [[nodes for nodes in _parts(move.nodes, labels[move.nodes])] for move in moves]
-        new = [[nodes for nodes in _parts(move.nodes, move.parts)] for move in moves]
-        judge.scores([nodes for sets in (*old, *new) for nodes in sets])  # all at once
-        earned = judge.reward(labels)
-        count = len(np.unique(labels[labels > 0]))
-        factor = float(count_score(judge.rules, np.array([count]))[0])
-        total = weight.sum()
-        plain = earned / max(factor, 1e-12) * total
-        gains = np.zeros(len(moves))
-        differences = np.zeros(len(moves))
-        for m, move in enumerate(moves):
-            before, after = judge.scores(old[m]), judge.scores(new[m])
-            highest = max((s for s in before if s >= liked), default=None)
-            if highest is not None and min(after, default=0.0) < highest:
-                gains[m] = -np.inf
-                continue
-            difference = sum(s * judge.foreground[nodes].sum() for s, nodes in zip(after, new[m], strict=True))
-            difference -= sum(s * judge.foreground[nodes].sum() for s, nodes in zip(before, old[m], strict=True))
-            freed = (move.parts == 0).astype(float) - (labels[move.nodes] == 0)
-            differences[m] = difference + freed @ judge.background[move.nodes]
-            gains[m] = differences[m] / weight[move.nodes].sum()
-        taken = np.zeros(len(labels), bool)
-        next_number = int(labels.max()) + 1
-        made = False
+        gains, earned = _gains(judge, labels, moves, caution)
+        objects = objects_of(labels)
+        plain = judge.scores(objects) @ np.array([judge.foreground[nodes].sum() for nodes in objects])
+        plain += judge.background[labels == 0].sum()
+        count, taken = len(objects), np.zeros(len(labels), bool)
         for m in np.argsort(-gains, kind="stable"):
-            if gains[m] <= margin:
+            if not np.isfinite(gains[m]):
                 break
-            move = moves[m]
-            if taken[move.nodes].any():
+            nodes, parts = moves[m].nodes, moves[m].parts
+            if taken[nodes].any():
                 continue
-            becomes = count + len(new[m]) - len(old[m])
-            score = float(count_score(judge.rules, np.array([becomes]))[0])
-            if (plain + differences[m]) * score <= plain * factor:
+            becomes = count + _number(parts) - _number(labels[nodes])
+            before, after = count_score(judge.rules, np.array([count, becomes]))
+            if (plain + earned[m]) * after <= plain * before:
                 continue
-            plain, factor, count = plain + differences[m], score, becomes
-            taken[move.nodes] = made = True
-            labels[move.nodes] = np.where(move.parts > 0, move.parts + next_number - 1, 0)
-            next_number += int(move.parts.max())
-        if not made:
+            plain, count = plain + earned[m], becomes
+            taken[nodes] = True
+            labels[nodes] = np.where(parts > 0, parts + labels.max(), 0)
+        if not taken.any():
             break
     return labels
+
+
+def kind_of(move: Move, labels: NDArray[np.int32]) -> Kind:
+    """What a move does to a segmentation, by the number of objects before and after."""
+    before, after = _number(labels[move.nodes]), _number(move.parts)
+    if not before:
+        return "add"
+    if not after:
+        return "drop"
+    return "rearrange" if before == after else "merge" if after < before else "split"
+
+
+def _gains(
+    judge: Judge, labels: NDArray[np.int32], moves: list[Move], caution: Caution
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gain of every move per weight, -inf where caution forbids it; and what it adds to the sum of rewards."""
+    old = [_parts(move.nodes, labels[move.nodes]) for move in moves]
+    new = [_parts(move.nodes, move.parts) for move in moves]
+    judge.scores([nodes for sets in (*old, *new) for nodes in sets])  # all at once
+    gains, earned = np.full(len(moves), -np.inf), np.zeros(len(moves))
+    for m, move in enumerate(moves):
+        before, after = judge.scores(old[m]), judge.scores(new[m])
+        lowest = after.min(initial=1.0)
+        highest = before.max(initial=0.0)
+        if lowest < caution.least_score or (highest >= caution.liked and lowest < highest):
+            continue
+        if highest >= caution.liked and not len(after):
+            continue
+        freed = (move.parts == 0).astype(float) - (labels[move.nodes] == 0)
+        earned[m] = freed @ judge.background[move.nodes]
+        earned[m] += sum(s * judge.foreground[nodes].sum() for s, nodes in zip(after, new[m], strict=True))
+        earned[m] -= sum(s * judge.foreground[nodes].sum() for s, nodes in zip(before, old[m], strict=True))
+        gain = earned[m] / judge.scene.weight[move.nodes].sum()
+        if gain > caution.margins[kind_of(move, labels)]:
+            gains[m] = gain
+    return gains, earned
+
+
+def _number(labels: NDArray[np.integer]) -> int:
+    return len(np.unique(labels[labels > 0]))
 
 
 def _parts(nodes: Nodes, parts: NDArray[np.integer]) -> list[Nodes]:

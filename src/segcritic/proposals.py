@@ -5,17 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segcritic.graph import NODE_SUMS, SuperpixelGraph
+from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
 from segcritic.local_search import Move, Nodes, objects_of
+from segcritic.objects import MIN_MEAN_INTENSITY
 from segcritic.partition import multicut
-from segcritic.stateless.features import _node_mean, node_core
+from segcritic.stateless.features import node_core, node_mean
 from segcritic.stateless.scene import Scene
 
 _LEVELS = (0.3, 0.42, 0.55)  # of the relief, above which a superpixel belongs to a rough object
 _BIASES = (0.35, 0.6)  # quantiles of the boundaries' gradient above which the contrast multicut cuts
 _SMALLEST_PART = 0.12  # of a typical disk: smaller parts of a split are debris
 _MOST_PARTS = 8
-_FAINT = 0.5  # likelihood of background above which leftovers of an object become background
+_SPECK = 0.15  # of a typical disk: smaller objects are never dropped
+_SMALLEST_NEW = 0.4  # of a typical disk: smaller objects are never added
+_ALIKE = 0.2  # largest difference of the mean intensities of two parts of one object, of the brighter one
 
 
 class Proposer:
@@ -33,38 +36,41 @@ class Proposer:
         self.graph = scene.graph
         self.background = scene.background
         self.area = scene.graph.node_sums[:, NODE_SUMS.index("area")]
-        self.smallest = _SMALLEST_PART * np.pi * scene.relief.radius**2
+        self.intensity = scene.graph.node_sums[:, NODE_SUMS.index("intensity")]
+        self.typical = np.pi * scene.relief.radius**2
         core = node_core(scene.graph, scene.relief)
-        height = _node_mean(scene.graph, scene.relief.height)
-        self.rough = [np.where(height > level, core, 0) for level in _LEVELS]
-        self.whole = [*self.rough, *others]
-        gradient = scene.graph.edge_sums[:, 6] / np.maximum(scene.graph.edge_length, 1)
-        contrast = [multicut(scene.graph, np.quantile(gradient, q) - gradient) + 1 for q in _BIASES]
-        self.cuts = [core, *others, *contrast]
+        height = node_mean(scene.graph, scene.relief.height)
+        self.whole = [*(np.where(height > level, core, 0) for level in _LEVELS), *others]
+        gradient = scene.graph.edge_sums[:, EDGE_SUMS.index("gradient")] / np.maximum(scene.graph.edge_length, 1)
+        biases = np.quantile(gradient, _BIASES) if len(gradient) else []
+        self.cuts = [core, *others, *(multicut(scene.graph, bias - gradient) + 1 for bias in biases)]
 
     def __call__(self, labels: NDArray[np.int32]) -> list[Move]:
         """All moves from a segmentation (N,), 0 = background."""
         members = {int(labels[nodes[0]]): nodes for nodes in objects_of(labels)}
-        return [
-            *self._merges(labels, members),
-            *self._splits(labels, members),
-            *self._drops(members),
-            *self._placed(labels, members),
-        ]
+        moves = [*self._merges(labels, members), *self._splits(labels, members), *self._drops(members)]
+        for other in self.whole:
+            for nodes in objects_of(other.astype(np.int32)):
+                moves += self._additions(labels, nodes)
+                moves += self._replacements(labels, members, nodes)
+        return moves
 
     def _merges(self, labels: NDArray[np.int32], members: dict[int, Nodes]) -> list[Move]:
+        """Every two neighbours that are about equally bright, as the parts of one object are."""
         ends = labels[self.graph.edges]
         ends = np.unique(np.sort(ends[(ends[:, 0] != ends[:, 1]) & (ends > 0).all(axis=1)], axis=1), axis=0)
-        both = [np.concatenate([members[int(a)], members[int(b)]]) for a, b in ends]
-        return [Move(nodes, np.ones(len(nodes), np.int64)) for nodes in both]
-
-    def _drops(self, members: dict[int, Nodes]) -> list[Move]:
-        return [Move(nodes, np.zeros(len(nodes), np.int64)) for nodes in members.values()]
+        moves = []
+        for a, b in ends:
+            if self._alike([members[int(a)], members[int(b)]]):
+                both = np.concatenate([members[int(a)], members[int(b)]])
+                moves.append(Move(both, np.ones(len(both), np.int64)))
+        return moves
 
     def _splits(self, labels: NDArray[np.int32], members: dict[int, Nodes]) -> list[Move]:
+        """Every object cut as something else cuts it: into all parts, or one part against the rest."""
         moves = []
         for cut in self.cuts:
-            parts = fill_within(self.graph, labels, cut, self.area, self.smallest)
+            parts = fill_within(self.graph, labels, cut, self.area, _SMALLEST_PART * self.typical)
             for nodes in members.values():
                 values, part = np.unique(parts[nodes], return_inverse=True)
                 if not 2 <= len(values) <= _MOST_PARTS:
@@ -74,32 +80,49 @@ class Proposer:
                     moves += [Move(nodes, (part == k) + 1) for k in range(len(values))]
         return moves
 
-    def _placed(self, labels: NDArray[np.int32], members: dict[int, Nodes]) -> list[Move]:
-        """Put an object of another segmentation in place of what is there; in the background, add it."""
-        moves = []
-        for other in self.whole:
-            for nodes in objects_of(other.astype(np.int32)):
-                if self.area[nodes].sum() < self.smallest:
-                    continue
-                there = np.unique(labels[nodes])
-                there = there[there > 0]
-                if not len(there):
-                    moves.append(Move(nodes, np.ones(len(nodes), np.int64)))
-                    continue
-                if len(there) > _MOST_PARTS:
-                    continue
-                region = np.unique(np.concatenate([nodes, *(members[int(o)] for o in there)]))
-                placed = np.isin(region, nodes)
-                parts = placed.astype(np.int64)
-                for k, o in enumerate(there):
-                    left = ~placed & (labels[region] == o)
-                    enough = self.area[region[left]].sum() >= self.smallest
-                    parts[left] = k + 2 if enough else self.background[region[left]] < _FAINT
-                moves.append(Move(region, parts))
-                free = nodes[labels[nodes] == 0]  # or only where nothing is yet
-                if self.area[free].sum() >= self.smallest:
-                    moves.append(Move(free, np.ones(len(free), np.int64)))
-        return moves
+    def _drops(self, members: dict[int, Nodes]) -> list[Move]:
+        """Every object but specks, of which too little is seen to tell what they are."""
+        large = [nodes for nodes in members.values() if self.area[nodes].sum() > _SPECK * self.typical]
+        return [Move(nodes, np.zeros(len(nodes), np.int64)) for nodes in large]
+
+    def _additions(self, labels: NDArray[np.int32], nodes: Nodes) -> list[Move]:
+        """What of an object lies in the background, if that is most of it."""
+        free = nodes[labels[nodes] == 0]
+        area = self.area[free].sum()
+        if area < max(_SMALLEST_NEW * self.typical, 0.5 * self.area[nodes].sum()):
+            return []
+        return [Move(free, np.ones(len(free), np.int64))]
+
+    def _replacements(self, labels: NDArray[np.int32], members: dict[int, Nodes], nodes: Nodes) -> list[Move]:
+        """What of an object lies in objects that are there becomes one; what is left of those stays, debris joins it.
+
+        The outline of all together does not change.
+        """
+        smallest = _SMALLEST_PART * self.typical
+        nodes = nodes[labels[nodes] > 0]
+        there = np.unique(labels[nodes])
+        if not len(there) or len(there) > _MOST_PARTS or self.area[nodes].sum() < smallest:
+            return []
+        region = np.concatenate([members[int(o)] for o in there])
+        inside = np.isin(region, nodes)
+        parts = inside.astype(np.int64)
+        joined = []
+        for k, o in enumerate(there):
+            mine = labels[region] == o
+            if self.area[region[mine & inside]].sum() < smallest:
+                parts[mine] = k + 2  # hardly touched: stays as it is
+            elif self.area[region[mine & ~inside]].sum() < smallest:
+                parts[mine] = 1
+                joined.append(members[int(o)])
+            else:
+                parts[mine & ~inside] = k + 2
+        if (len(there) == 1 and len(np.unique(parts)) == 1) or not self._alike(joined):
+            return []
+        return [Move(region, parts)]
+
+    def _alike(self, objects: list[Nodes]) -> bool:
+        means = [self.intensity[nodes].sum() / self.area[nodes].sum() for nodes in objects]
+        return not means or max(means) - min(means) <= _ALIKE * max(abs(max(means)), MIN_MEAN_INTENSITY)
 
 
 def fill_within(
