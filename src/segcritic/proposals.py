@@ -110,13 +110,15 @@ class Proposer:
         for k, o in enumerate(there):
             mine = labels[region] == o
             if self.area[region[mine & inside]].sum() < smallest:
-                parts[mine] = k + 2  # hardly touched: stays as it is
+                parts[mine] = -1  # hardly touched: stays as it is
             elif self.area[region[mine & ~inside]].sum() < smallest:
                 parts[mine] = 1
                 joined.append(members[int(o)])
             else:
                 parts[mine & ~inside] = k + 2
-        if (len(there) == 1 and len(np.unique(parts)) == 1) or not self._alike(joined):
+        region, parts = region[parts >= 0], parts[parts >= 0]
+        changed = len(np.unique(labels[region])) > 1 or len(np.unique(parts)) > 1
+        if not changed or not self._alike(joined):
             return []
         return [Move(region, parts)]
 

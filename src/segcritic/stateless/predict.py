@@ -1,6 +1,6 @@
 """A trained actor -> labels of an image, and a table that says why each object is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from segcritic.contours import fill_holes, settle_outlines
 from segcritic.graph import SuperpixelGraph, build_graph
-from segcritic.objects import measure
+from segcritic.objects import ObjectTable, measure
 from segcritic.partition import multicut
-from segcritic.rules import Rules, needed_descriptors, rule_scores
+from segcritic.rules import Rules, needed_descriptors, object_scores, rule_scores
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.agent import Policy
 from segcritic.stateless.environment import judge_partition
@@ -123,7 +123,26 @@ def measure_labels(labels: NDArray[np.int32], image: NDArray[np.float32], names:
     n = int(labels.max())
     if n == 0:
         return {name: np.zeros(0) for name in names}
-    # Every object is one superpixel of a graph of its own; the background may lie in several pieces, which is as well.
-    dense = labels - 1 if (labels > 0).all() else np.where(labels > 0, labels - 1, n)
-    objects = measure(build_graph(image, dense), np.arange(int(dense.max()) + 1, dtype=np.int32), names)
+    objects, _ = _label_objects(labels, image, names)
     return {name: objects[name][:n] for name in names}
+
+
+def score_labels(
+    labels: NDArray[np.int32], scene: Scene, rules: Rules, allow_python: bool = False
+) -> NDArray[np.float64]:
+    """Score of the objects 1..M of a label image by the rules, (M,), as if each were one superpixel."""
+    n = int(labels.max())
+    if n == 0:
+        return np.zeros(0)
+    objects, graph = _label_objects(labels, scene.image, needed_descriptors(rules) | {"touches_border"})
+    return object_scores(rules, objects, scene.context, graph, allow_python)[:n]
+
+
+def _label_objects(
+    labels: NDArray[np.int32], image: NDArray[np.float32], names: Collection[str]
+) -> tuple[ObjectTable, SuperpixelGraph]:
+    """Every object as one superpixel of a graph of its own, and the background, if there is any, as the last."""
+    n = int(labels.max())
+    dense = labels - 1 if (labels > 0).all() else np.where(labels > 0, labels - 1, n)
+    graph = build_graph(image, dense)
+    return measure(graph, np.arange(graph.n_nodes, dtype=np.int32), names), graph
