@@ -65,7 +65,9 @@ class Judge:
             rows, where = _packed(list(unknown.values()), self.scene.graph.n_nodes)
             table = measure(self.scene.graph, rows, self._needed)
             scores = object_scores(self.rules, table, self.scene.context, self.scene.graph, self.allow_python)
-            found = [scores[table.node_object[row, nodes[0]]] for row, nodes in zip(where, unknown.values(), strict=True)]
+            found = [
+                scores[table.node_object[row, nodes[0]]] for row, nodes in zip(where, unknown.values(), strict=True)
+            ]
             self._known.update(zip(unknown, map(float, found), strict=True))
         return np.array([self._known[key] for key in keys])
 

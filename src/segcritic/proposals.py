@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
-from segcritic.local_search import Move, Nodes, objects_of
+from segcritic.local_search import Caution, Move, Nodes, objects_of
 from segcritic.objects import MIN_MEAN_INTENSITY
 from segcritic.partition import multicut
 from segcritic.stateless.features import node_core, node_mean
@@ -19,6 +19,9 @@ _MOST_PARTS = 8
 _SPECK = 0.15  # of a typical disk: smaller objects are never dropped
 _SMALLEST_NEW = 0.4  # of a typical disk: smaller objects are never added
 _ALIKE = 0.2  # largest difference of the mean intensities of two parts of one object, of the brighter one
+
+CLEAR = Caution({"merge": 0.35, "split": 0.12, "drop": 0.5, "add": 0.6, "rearrange": 0.35})
+"""Gains that are believed. Like all constants here set by looking at scores on images of nuclei; docs/repair.md."""
 
 
 class Proposer:

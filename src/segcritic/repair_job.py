@@ -2,9 +2,8 @@
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,6 @@ from segcritic.models import Model, load
 from segcritic.repair_labels import Repaired, repair_labels
 from segcritic.rules import Rules
 from segcritic.threads import few_threads
-
-if TYPE_CHECKING:
-    from segcritic.stateless.agent import Policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +40,7 @@ class Job:
         if self.model is None:
             return repair_labels(labels, image, self.rules, None, self.allow_python)
         with few_threads(self.model.actor.settings):
-            return repair_labels(labels, image, self.rules, self._policy, self.allow_python)
-
-    @cached_property
-    def _policy(self) -> "Policy | None":
-        return None if self.model is None else self.model.actor.policy()
+            return repair_labels(labels, image, self.rules, self.model.policy, self.allow_python)
 
 
 def prepare(

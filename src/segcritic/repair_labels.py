@@ -17,7 +17,7 @@ from segcritic.contours import settle_outlines
 from segcritic.errors import UserError
 from segcritic.inputs import InputWarning, Ready, warn_of_scale
 from segcritic.local_search import Caution, Judge, objects_of, search
-from segcritic.proposals import Proposer
+from segcritic.proposals import CLEAR, Proposer
 from segcritic.rules import Rules
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.scene import Scene, make_scene
@@ -27,8 +27,7 @@ from segcritic.thresholded import follow_one_threshold
 if TYPE_CHECKING:
     from segcritic.stateless.agent import Policy
 
-# Margins and shares were set by looking at scores on images of nuclei: docs/repair.md says on which.
-_CAUTION = Caution({"merge": 0.35, "split": 0.12, "drop": 0.5, "add": 0.6, "rearrange": 0.35})
+# Set, as `CLEAR`, by looking at scores on images of nuclei: docs/repair.md says on which.
 _STRICT = Caution({"merge": 0.63, "split": 0.22, "drop": 0.9, "add": 0.9, "rearrange": 0.63}, least_score=0.6)
 _FEW = 0.12  # share of the objects that are touched, below which odd objects are likelier than faults: be strict
 
@@ -126,7 +125,7 @@ def repair_labels(
 
 def _searched(judge: Judge, given: NDArray[np.int32], proposer: Proposer) -> NDArray[np.int32]:
     """Search; if that touches few objects, search again more strictly: they may be odd rather than wrong."""
-    found = search(judge, given, proposer, _CAUTION)
+    found = search(judge, given, proposer, CLEAR)
     before, after = set(given[given > 0].tolist()), set(found[found > 0].tolist())
     if len(before ^ after) >= _FEW * (len(before) + len(after)):
         return found

@@ -62,7 +62,9 @@ def repair(
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is not a folder; give a folder for the repaired labels")
     targets = {pair.source.name: out / f"{pair.source.name}.tif" for pair in job.pairs}
-    inputs = {path.resolve() for pair in job.pairs for path in (pair.labels, pair.source.image) if isinstance(path, Path)}
+    inputs = {
+        path.resolve() for pair in job.pairs for path in (pair.labels, pair.source.image) if isinstance(path, Path)
+    }
     for target in targets.values():
         if target.resolve() in inputs:
             raise UserError(f"the repaired labels would replace {target}; give another folder")
