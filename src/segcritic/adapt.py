@@ -22,7 +22,7 @@ from segcritic.threads import few_threads
 if TYPE_CHECKING:
     from segcritic.stateless.train import Progress
 
-_SLOWER = 0.5  # learning rate, of the one in training: the actor is nearly there
+_SLOWER = 0.25  # learning rate, of the one in training: the actor is nearly there
 _ENDLESS = 10**9  # steps: the time ends it
 
 
