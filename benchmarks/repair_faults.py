@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-KINDS = ("merge", "split", "miss", "false", "outline")
-
 
 @dataclass
 class Faults:

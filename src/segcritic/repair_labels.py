@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Set, as `CLEAR`, by looking at scores on images of nuclei: docs/repair.md says on which.
 _STRICT = Caution({"merge": 0.63, "split": 0.22, "drop": 0.9, "add": 0.9, "rearrange": 0.63}, least_score=0.6)
+_THRESHOLDED = Caution({"merge": 0.3, "split": 0.05, "drop": 0.3, "add": 0.3, "rearrange": 0.2}, 0.3, liked=0.98)
 _FEW = 0.12  # share of the objects that are touched, below which odd objects are likelier than faults: be strict
 
 ChangeKind = Literal["merge", "split", "removal", "addition", "rearrangement", "outline"]
@@ -112,11 +113,13 @@ def repair_labels(
     numbers, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)  # the background is among them
     given = np.zeros(scene.graph.n_nodes, np.int32)
     given[scene.graph.superpixels.ravel()] = dense[:-1]
-    found = _searched(judge, given, Proposer(scene, [] if policy is None else [_proposed(scene, policy)]))
+    proposer = Proposer(scene, [] if policy is None else [_proposed(scene, policy)])
+    thresholded = bool(rules.polarity) and follow_one_threshold(labels, scene.image)
+    found = search(judge, given, proposer, _THRESHOLDED) if thresholded else _searched(judge, given, proposer)
     result, groups = _matched(scene, given, found, numbers)
     changes = [_change(scene, judge, given, found, numbers, result, group) for group in groups]
     pixels = np.asarray(result, np.int32)[found[scene.graph.superpixels]]
-    if rules.polarity and follow_one_threshold(labels, scene.image):
+    if thresholded:
         assert scene.relief is not None
         pixels, moved = _outlined(pixels, scene, scene.relief, rules, allow_python)
         changes += moved
