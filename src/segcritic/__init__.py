@@ -10,17 +10,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcritic.api import check_rules, evaluate, load, load_rules, measure_rules, train
+    from segcritic.api import check_rules, evaluate, load, load_rules, measure_rules, repair, train
     from segcritic.errors import UserError
     from segcritic.models import Model
     from segcritic.rules import Rules
 
 __version__: str
 
-__all__ = ["Model", "Rules", "UserError", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "train"]
+_API = ("check_rules", "evaluate", "load", "load_rules", "measure_rules", "repair", "train")
+
+__all__ = [
+    "Model",
+    "Rules",
+    "UserError",
+    "check_rules",
+    "evaluate",
+    "load",
+    "load_rules",
+    "measure_rules",
+    "repair",
+    "train",
+]
 
 _HOME = {
-    **dict.fromkeys(("check_rules", "evaluate", "load", "load_rules", "measure_rules", "train"), "segcritic.api"),
+    **dict.fromkeys(_API, "segcritic.api"),
     **{"Model": "segcritic.models", "Rules": "segcritic.rules", "UserError": "segcritic.errors"},
 }
 

@@ -21,9 +21,10 @@ from segcritic.threads import few_threads
 
 if TYPE_CHECKING:
     from segcritic.audit import AuditResult
+    from segcritic.repair_labels import Repaired
     from segcritic.stateless.train import Progress
 
-__all__ = ["Checked", "Preset", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "train"]
+__all__ = ["Checked", "Preset", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "repair", "train"]
 
 Preset = Literal["default", "paper"]
 
@@ -195,6 +196,46 @@ def check_rules(
         scenes.append(scene)
     result: AuditResult = audit(given_rules, scenes, [image.name for image in checked], allow_python=True)
     return checked, result
+
+
+def repair(
+    labels: Images,
+    images: Images,
+    rules: str | os.PathLike[str] | Rules | None = None,
+    *,
+    model: str | os.PathLike[str] | Model | None = None,
+    boundaries: Images | None = None,
+    superpixels: Images | None = None,
+    channel: int | str | None = None,
+    allow_python: bool = False,
+) -> "Repaired | list[Repaired]":
+    """Mend labels from any tool where the rules clearly see a fault; nothing is trained. See `segcritic.repair_labels`.
+
+    Parameters
+    ----------
+    labels : labels of each image (0 = background): a file, a folder, an (H, W) integer array, or a list of them
+    images : likewise; files are paired by stem, arrays by order
+    rules : as in `train`; by default those of the model
+    model : a trained model, or its name or folder, whose objects are tried as well
+    boundaries, superpixels, channel : as in `train`
+    allow_python : whether functions that the model's rules name may run
+
+    Returns
+    -------
+    Repaired
+        ``.labels`` and ``.changes`` of one image; a list of them for folders and lists, in the order of the labels.
+
+    Raises
+    ------
+    UserError
+        When a file cannot be used, labels have no image or another shape, or the rules have a mistake.
+    """
+    from segcritic import repair_job
+
+    job = repair_job.prepare(labels, images, rules, model, boundaries, superpixels, channel, allow_python)
+    results = [job.repair(pair, pair.source.read()) for pair in job.pairs]
+    one = isinstance(labels, np.ndarray) or (isinstance(labels, str | os.PathLike) and not Path(labels).is_dir())
+    return results[0] if one else results
 
 
 def write_card(rules: Rules, n_images: int, curve: Sequence[dict[str, Any]], seed: int, preset: str) -> str:

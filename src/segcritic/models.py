@@ -130,22 +130,45 @@ class Model:
         channel = self.needs.channel if channel is None else channel
         return replace(self, rules=rules), find_sources(images, boundaries, pieces, channel)
 
-    def apply(self, image: Ready) -> "Segmentation":
-        """Segment an image that was read and checked. One of equal pixels gives no objects, and an `InputWarning`."""
+    def adapt(
+        self,
+        images: Images,
+        seconds: float,
+        *,
+        boundaries: Images | None = None,
+        superpixels: Images | None = None,
+        channel: int | str | None = None,
+        seed: int = 0,
+    ) -> "Model":
+        """Go on learning from this model's rules on the very images that are to be segmented, for so many seconds.
+
+        Parameters as `prepare` and `train`; no labels are needed. Returns a new model, or this one where nothing was
+        gained (see `adapt.adapt`). Raises UserError as `segment`.
+        """
+        from segcritic.adapt import adapt
+
+        model, sources = self.prepare(images, boundaries, superpixels, channel)
+        return adapt(model, [source.read() for source in sources], seconds, seed).model
+
+    def apply(self, image: Ready, refine: bool = False) -> "Segmentation":
+        """Segment an image that was read and checked. One of equal pixels gives no objects, and an `InputWarning`.
+
+        With `refine`, a local search on the rules goes on from the actor's partition.
+        """
         from segcritic.stateless.predict import segment
 
         warn_of_scale(self.rules, image)
         maps = image.boundaries, image.superpixels
         with few_threads(self.actor.settings):
-            found = segment(image.pixels, self._policy, self.rules, *maps, allow_python=self.allow_python)
+            found = segment(image.pixels, self.policy, self.rules, *maps, self.allow_python, refine)
         if not image.is_constant:
             return found
         warnings.warn(f"{image.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
-        none = {name: column[:0] for name, column in found.table.items()}
-        return replace(found, labels=np.zeros_like(found.labels), table=none)
+        return found.empty()
 
     @cached_property
-    def _policy(self) -> "Policy":
+    def policy(self) -> "Policy":
+        """The actor's network with its trained weights."""
         return self.actor.policy()
 
     def save(self, folder: str | os.PathLike[str]) -> None:

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 from segcritic.cli.demo import demo
 from segcritic.cli.evaluate import evaluate
 from segcritic.cli.models import models
+from segcritic.cli.repair import repair
 from segcritic.cli.rules import rules
 from segcritic.cli.segment import segment
 from segcritic.cli.train import train
@@ -32,7 +33,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for verb in (demo, train, segment, evaluate, models):
+for verb in (demo, train, segment, repair, evaluate, models):
     app.command(verb)
 app.command(rules)
 

@@ -1,5 +1,6 @@
 """`segcritic segment`: a model and images -> label images and measurements."""
 
+import contextlib
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
 
 if TYPE_CHECKING:
+    from segcritic.ensemble import Ensemble
     from segcritic.inputs import Source
+    from segcritic.models import Model
 
 MEASUREMENTS = "measurements.csv"
 OVERLAYS = "overlays"
@@ -18,11 +21,13 @@ def segment(
     images: Path,
     /,
     *,
-    model: str,
+    model: list[str],
     out: Path,
     boundaries: Boundaries = None,
     superpixels: Superpixels = None,
     channel: Channel = None,
+    refine: Annotated[bool, Flag] = False,
+    adapt: float | None = None,
     overlay: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
     allow_python: Annotated[bool, Flag] = False,
@@ -34,10 +39,17 @@ def segment(
     images
         Image, or folder of images.
     model
-        A model's folder, or the name of one that comes with segcritic.
+        A model's folder, or the name of one that comes with segcritic. Given several times: models of the same rules,
+        such as of several seeds, decide together, and measurements.csv says how far they agree on each object
+        (column confidence, 0 to 1).
     out
         Folder for the label images (16-bit TIFF, of the image's stem) and measurements.csv, with each object's score by
         every rule. For a single image also a file name ending in .tif; the measurements then go beside it, as .csv.
+    refine
+        Go on from the model's partition with a local search for what the rules like better.
+    adapt
+        Seconds for which the model first goes on learning, on these very images and by its own rules. The model's
+        folder stays as it is.
     overlay
         Also draw the objects over each image, as PNG in the sub-folder 'overlays'.
     overwrite
@@ -49,12 +61,19 @@ def segment(
     from rich.progress import track
 
     from segcritic import models
+    from segcritic.ensemble import Ensemble
     from segcritic.errors import UserError
     from segcritic.export import write_measurements
     from segcritic.images import write_labels
 
-    loaded, sources = models.load(model, allow_python).prepare(images, boundaries, superpixels, channel)
+    if adapt is not None and not adapt > 0:
+        raise UserError(f"--adapt is {adapt:g}; give seconds, a number above 0")
+    members = [models.load(name, allow_python) for name in model]
+    loaded = members[0] if len(members) == 1 else Ensemble(members, model)
+    loaded, sources = loaded.prepare(images, boundaries, superpixels, channel)
     targets, table_path = _targets(sources, out, images, overlay, overwrite)
+    if adapt is not None:
+        loaded = _adapted(loaded, sources, adapt)
     failed: list[str] = []
     rows: dict[str, list[Any]] = defaultdict(list)
     n_objects = 0
@@ -64,7 +83,7 @@ def segment(
         for source in progress:
             try:
                 ready = source.read()
-                result = loaded.apply(ready)
+                result = loaded.apply(ready, refine)
             except UserError as error:
                 failed.append(str(error))
                 continue
@@ -87,6 +106,28 @@ def segment(
     if failed and len(sources) > 1:
         print(f"segcritic: {len(failed)} of {len(sources)} images could not be segmented", file=sys.stderr)
     return 2 if failed else 0
+
+
+def _adapted(loaded: "Model | Ensemble", sources: "list[Source]", seconds: float) -> "Model | Ensemble":
+    """Adapt one model or each of several, and say what it brought. Images that cannot be read are told later."""
+    from segcritic.adapt import adapt
+    from segcritic.cli.progress import TrainingProgress
+    from segcritic.ensemble import Ensemble
+    from segcritic.errors import UserError
+
+    images = []
+    for source in sources:
+        with contextlib.suppress(UserError):
+            images.append(source.read())
+    members = []
+    for model in loaded.models if isinstance(loaded, Ensemble) else [loaded]:
+        with TrainingProgress() as progress:
+            adapted = adapt(model, images, seconds, on_progress=progress)
+        rose = f"reward {adapted.before:.3f} -> {adapted.after:.3f}"
+        kept = "" if adapted.after > adapted.before else "; no gain, the model stays as it was"
+        print(f"Adapted to {len(images)} image{'s' * (len(images) != 1)}: {rose}{kept}")
+        members.append(adapted.model)
+    return Ensemble(members) if isinstance(loaded, Ensemble) else members[0]
 
 
 def _targets(

@@ -17,7 +17,7 @@ from segcritic.superpixels.shells import Relief
 _CORE_LEVEL = 0.4  # of the relief, above which a pixel belongs to a rough object
 
 
-def _node_mean(graph: SuperpixelGraph, values: NDArray) -> NDArray[np.float64]:
+def node_mean(graph: SuperpixelGraph, values: NDArray) -> NDArray[np.float64]:
     area = graph.node_sums[:, NODE_SUMS.index("area")]
     return np.bincount(graph.superpixels.ravel(), values.ravel(), graph.n_nodes) / area
 
@@ -97,8 +97,8 @@ def node_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, backgr
             alone["sd_intensity"],
             alone["max_intensity"] - alone["min_intensity"],
             graph.node_sums[:, NODE_SUMS.index("gradient")] / area,
-            _node_mean(graph, np.clip(relief.height, 0, 1.5)),
-            _node_mean(graph, depth),
+            node_mean(graph, np.clip(relief.height, 0, 1.5)),
+            node_mean(graph, depth),
             np.log(0.05 + np.clip(mean, 0, None)),
             alone["touches_border"],
             alone["eccentricity"],
@@ -124,7 +124,7 @@ def edge_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, backgr
     mean = graph.node_mean
     height = np.clip(relief.height, 0, 1.5)
     depth = np.asarray(distance_transform(relief.height > _CORE_LEVEL)) / relief.radius
-    node_height, node_depth = _node_mean(graph, height), _node_mean(graph, depth)
+    node_height, node_depth = node_mean(graph, height), node_mean(graph, depth)
     core = node_core(graph, relief)
     sums = {name: graph.edge_sums[:, EDGE_SUMS.index(name)] / length for name in ("gradient", "difference", "boundary")}
     row, col = (graph.node_sums[:, NODE_SUMS.index(name)] / area for name in ("row", "col"))
@@ -166,7 +166,7 @@ def rough_partition(graph: SuperpixelGraph, relief: Relief) -> NDArray[np.int32]
     It gives the typical size of this image's objects to rules that say ``expect: rough``, and one start of the audit.
     """
     core = node_core(graph, relief)
-    bright = _node_mean(graph, relief.height) > _CORE_LEVEL
+    bright = node_mean(graph, relief.height) > _CORE_LEVEL
     labels = np.unique(np.where(bright, core, 0), return_inverse=True)[1].astype(np.int32)[None]
     dense_labels(labels)
     return labels[0]

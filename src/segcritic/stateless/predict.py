@@ -1,7 +1,7 @@
 """A trained actor -> labels of an image, and a table that says why each object is kept."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from segcritic.contours import fill_holes, settle_outlines
 from segcritic.graph import SuperpixelGraph, build_graph
-from segcritic.objects import measure
+from segcritic.local_search import Judge, search
+from segcritic.objects import ObjectTable, measure
 from segcritic.partition import multicut
-from segcritic.rules import Rules, needed_descriptors, rule_scores
+from segcritic.proposals import CLEAR, Proposer
+from segcritic.rules import Rules, needed_descriptors, object_scores, rule_scores
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.agent import Policy
 from segcritic.stateless.environment import judge_partition
@@ -53,6 +55,11 @@ class Segmentation:
     node_reward: NDArray[np.float64]
     image: NDArray[np.float32]
 
+    def empty(self) -> "Segmentation":
+        """The same without any object."""
+        none = {name: column[:0] for name, column in self.table.items()}
+        return replace(self, labels=np.zeros_like(self.labels), table=none)
+
 
 def split_logits(policy: Policy, scene: Scene) -> NDArray[np.float32]:
     """Mean of the policy's Normal for each edge, (E,)."""
@@ -62,13 +69,30 @@ def split_logits(policy: Policy, scene: Scene) -> NDArray[np.float32]:
         return policy(policy.state([scene]))[0].cpu().numpy()
 
 
-def segment_scene(scene: Scene, policy: Policy, rules: Rules, allow_python: bool = False) -> Segmentation:
-    """Label a scene: the policy's means, the multicut, and the objects that are foreground and score high enough."""
-    logits = split_logits(policy, scene)
+def segment_scene(
+    scene: Scene, policy: Policy, rules: Rules, allow_python: bool = False, refine: bool = False
+) -> Segmentation:
+    """Label a scene by the policy's means; otherwise as `label_scene`."""
+    return label_scene(scene, split_logits(policy, scene), rules, allow_python, refine)
+
+
+def label_scene(
+    scene: Scene, logits: NDArray[np.floating], rules: Rules, allow_python: bool = False, refine: bool = False
+) -> Segmentation:
+    """Label a scene by logits of the split probabilities (E,): the multicut, and the objects that are foreground.
+
+    With `refine`, a local search on the rules goes on from there (see `local_search`).
+    """
     node_labels = multicut(scene.graph, -logits.astype(np.float64))
     rewards = judge_partition(scene, node_labels, rules, allow_python)
-    objects = measure(scene.graph, node_labels, needed_descriptors(rules) | {"touches_border"})
     kept = rewards.foreground.copy()
+    if refine:
+        start = np.where(kept[rewards.objects.node_object[0]], node_labels + 1, 0).astype(np.int32)
+        found = search(Judge(scene, rules, allow_python), start, Proposer(scene), CLEAR)
+        node_labels = np.unique(found, return_inverse=True)[1].astype(np.int32)
+        rewards = judge_partition(scene, node_labels, rules, allow_python)
+        kept = np.bincount(rewards.objects.node_object[0], found > 0, len(rewards.objects)) > 0
+    objects = measure(scene.graph, node_labels, needed_descriptors(rules) | {"touches_border"})
     if scene.graph.n_nodes == 1 or np.ptp(scene.image) == 0:  # there is nothing to be seen
         kept[:] = False
     if rules.border == "drop":
@@ -99,6 +123,7 @@ def segment(
     boundaries: NDArray[np.floating] | None = None,
     superpixels: NDArray[np.integer] | None = None,
     allow_python: bool = False,
+    refine: bool = False,
 ) -> Segmentation:
     """Label an image.
 
@@ -114,8 +139,10 @@ def segment(
         As in `make_scene`.
     allow_python : bool
         Whether rules may call functions of the user's own.
+    refine : bool
+        Whether a local search on the rules goes on from the actor's partition.
     """
-    return segment_scene(make_scene(pixels, rules, boundaries, superpixels), policy, rules, allow_python)
+    return segment_scene(make_scene(pixels, rules, boundaries, superpixels), policy, rules, allow_python, refine)
 
 
 def measure_labels(labels: NDArray[np.int32], image: NDArray[np.float32], names: Sequence[str]) -> dict[str, NDArray]:
@@ -123,7 +150,26 @@ def measure_labels(labels: NDArray[np.int32], image: NDArray[np.float32], names:
     n = int(labels.max())
     if n == 0:
         return {name: np.zeros(0) for name in names}
-    # Every object is one superpixel of a graph of its own; the background may lie in several pieces, which is as well.
-    dense = labels - 1 if (labels > 0).all() else np.where(labels > 0, labels - 1, n)
-    objects = measure(build_graph(image, dense), np.arange(int(dense.max()) + 1, dtype=np.int32), names)
+    objects, _ = _label_objects(labels, image, names)
     return {name: objects[name][:n] for name in names}
+
+
+def score_labels(
+    labels: NDArray[np.int32], scene: Scene, rules: Rules, allow_python: bool = False
+) -> NDArray[np.float64]:
+    """Score of the objects 1..M of a label image by the rules, (M,), as if each were one superpixel."""
+    n = int(labels.max())
+    if n == 0:
+        return np.zeros(0)
+    objects, graph = _label_objects(labels, scene.image, needed_descriptors(rules) | {"touches_border"})
+    return object_scores(rules, objects, scene.context, graph, allow_python)[:n]
+
+
+def _label_objects(
+    labels: NDArray[np.int32], image: NDArray[np.float32], names: Collection[str]
+) -> tuple[ObjectTable, SuperpixelGraph]:
+    """Every object as one superpixel of a graph of its own, and the background, if there is any, as the last."""
+    n = int(labels.max())
+    dense = labels - 1 if (labels > 0).all() else np.where(labels > 0, labels - 1, n)
+    graph = build_graph(image, dense)
+    return measure(graph, np.arange(graph.n_nodes, dtype=np.int32), names), graph

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.images import normalise
 from segcritic.objects import measure
+from segcritic.recut import cut_along
 from segcritic.rewards import node_weights
 from segcritic.rules import Context, Rules, rough_descriptors
 from segcritic.rules.rule import BackgroundRule
@@ -67,6 +68,7 @@ def make_scene(
     rules: Rules,
     boundaries: NDArray[np.floating] | None = None,
     given: NDArray[np.integer] | None = None,
+    along: NDArray[np.integer] | None = None,
 ) -> Scene:
     """Make an image ready.
 
@@ -79,6 +81,8 @@ def make_scene(
         Boundary probability in [0, 1] from any network.
     given : (H, W) integer, optional
         The user's own superpixels, any numbers; by default they are made by the method that the rules name.
+    along : (H, W) integer, optional
+        Labels, 0 = background, along whose outlines the superpixels are cut as well (see `recut.cut_along`).
     """
     image = normalise(np.asarray(pixels, np.float32))
     if rules.polarity < 0:
@@ -95,6 +99,8 @@ def make_scene(
         found = circles.relief(image.shape)
         boundaries = circles.outlines(image.shape) if boundaries is None else boundaries
     cut = superpixels(image, method, heights, **settings) if given is None else connected_pieces(given)
+    if along is not None:
+        cut = cut_along(cut, along, found.radius)
     graph = build_graph(image, cut, boundaries)
     background = _background(graph, found, rules)
     return Scene(

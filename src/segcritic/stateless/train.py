@@ -213,6 +213,7 @@ def train(
     checkpoint: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     allow_python: bool = False,
+    pretrained: TrainedActor | None = None,
 ) -> TrainedActor:
     """Train an actor on images without annotations.
 
@@ -234,6 +235,8 @@ def train(
         Called after every step.
     allow_python : bool
         Whether rules may call functions of the user's own.
+    pretrained : TrainedActor, optional
+        The policy starts from its weights and keeps its scale of the features.
 
     Returns
     -------
@@ -251,6 +254,9 @@ def train(
         raise UserError("no image has anything to segment: all are of constant brightness, or one superpixel each")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     learner = Learner(settings, FeatureScale.of(usable), seed, device)
+    if pretrained is not None:
+        learner.policy.load_state_dict(pretrained.weights)
+        learner.average.load_state_dict(pretrained.weights)
     training = identity(settings, rules, usable, seed)
     curve: list[dict[str, float]] = []
     first = 0
