@@ -68,8 +68,10 @@ def train(
     ----------
     images : a file, a folder, an (H, W) array of stored values, or a list of files and arrays
     rules : what the objects look like: a rules file, the name of a built-in one, or a `Rules`
-    boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied
-    superpixels : the user's own superpixels likewise; or a method (shells, watershed, mutex) instead of the rules' one
+    boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied. A second
+        plane may hold the probability of object (`segcritic.boundary_net` predicts both)
+    superpixels : the user's own superpixels likewise; or a method (shells, watershed, mutex, boundaries) instead of the
+        rules' one; by default boundary maps take the place of shells
     channel : of the image files, as in `images.read_image`
     preset : 'default' trains in minutes on two cores; 'paper' takes the sizes of Hilt et al. 2023, for a GPU
     steps : updates, instead of the preset's number
@@ -100,7 +102,7 @@ def train(
         raise UserError(f"the number of steps is {steps}; give at least 1")
     if minutes is not None and not minutes > 0:
         raise UserError(f"minutes is {minutes:g}; give a number above 0")
-    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels)
+    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
     settings = TrainSettings.paper() if preset == "paper" else TrainSettings()
     settings = settings if steps is None else replace(settings, steps=steps)
     sources = find_sources(images, boundaries, pieces, channel)
@@ -178,7 +180,7 @@ def check_rules(
 
     if at_most < 1:
         raise UserError(f"the number of images is {at_most}; give at least 1")
-    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels)
+    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
     sources = find_sources(images, boundaries, pieces, channel)
     chosen = np.unique(np.linspace(0, len(sources) - 1, min(at_most, len(sources))).round().astype(int))
     checked, scenes = [], []
