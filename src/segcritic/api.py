@@ -22,6 +22,7 @@ from segcritic.threads import few_threads
 if TYPE_CHECKING:
     from segcritic.audit import AuditResult
     from segcritic.stateless.train import Progress
+    from segcritic.supervision import Labels
 
 __all__ = ["Checked", "Preset", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "train"]
 
@@ -51,6 +52,7 @@ def train(
     images: Images,
     rules: str | os.PathLike[str] | Rules,
     *,
+    labels: "Labels | None" = None,
     boundaries: Images | None = None,
     superpixels: Images | None = None,
     channel: int | str | None = None,
@@ -62,14 +64,17 @@ def train(
     on_image: Callable[[int, int], None] | None = None,
     on_progress: "Callable[[Progress], None] | None" = None,
 ) -> Model:
-    """Train a model from images and rules, without annotations.
+    """Train a model from images and rules, without annotations or with a few.
 
     Parameters
     ----------
     images : a file, a folder, an (H, W) array of stored values, or a list of files and arrays
     rules : what the objects look like: a rules file, the name of a built-in one, or a `Rules`
-    boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied. A second
-        plane may hold the probability of object (`segcritic.boundary_net` predicts both)
+    labels : labels of some or all images: files or a folder, paired by stem, or arrays (None for an image without).
+        There, agreement with the labels is what is rewarded. 0 = background; pixels of the number 65535 are unlabelled
+        (`supervision.UNLABELLED`), so that labels of a patch will do
+    boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied; a
+        second plane may hold the probability of object (`segcritic.boundary_net` predicts both)
     superpixels : the user's own superpixels likewise; or a method (shells, watershed, mutex, boundaries) instead of the
         rules' one; by default boundary maps take the place of shells
     channel : of the image files, as in `images.read_image`
@@ -93,6 +98,7 @@ def train(
     from segcritic.stateless.scene import make_scene
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.train import train as train_on_scenes
+    from segcritic.supervision import pair_labels, supervised
 
     if preset not in ("default", "paper"):
         raise UserError(f"there is no preset '{preset}'; choose default or paper")
@@ -106,6 +112,7 @@ def train(
     settings = TrainSettings.paper() if preset == "paper" else TrainSettings()
     settings = settings if steps is None else replace(settings, steps=steps)
     sources = find_sources(images, boundaries, pieces, channel)
+    truth = {} if labels is None else pair_labels(sources, labels)
 
     keep_pixels = settings.network.pixel_features > 0 or bool(given_rules.python)
     scenes, left_out = [], []
@@ -118,7 +125,7 @@ def train(
             continue
         warn_of_scale(given_rules, ready)
         scene = make_scene(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
-        scenes.append(scene.lean(keep_pixels))
+        scenes.append(supervised(scene, truth.get(number), source.described).lean(keep_pixels))
     if not scenes:
         raise UserError(f"nothing can be seen in {sources[0].described}: all its pixels are equal; give other images")
     if left_out:
@@ -136,7 +143,7 @@ def train(
             allow_python=True,  # the rules are the user's own
         )
     needs = InputNeeds(boundaries is not None, pieces is not None, channel)
-    card = write_card(given_rules, len(scenes), actor.curve, seed, preset)
+    card = write_card(given_rules, len(scenes), actor.curve, seed, preset, len(truth))
     return Model("stateless", given_rules, actor, card, needs, allow_python=True)
 
 
@@ -199,17 +206,20 @@ def check_rules(
     return checked, result
 
 
-def write_card(rules: Rules, n_images: int, curve: Sequence[dict[str, Any]], seed: int, preset: str) -> str:
+def write_card(
+    rules: Rules, n_images: int, curve: Sequence[dict[str, Any]], seed: int, preset: str, n_labelled: int = 0
+) -> str:
     """Return the card of a new model, Markdown: what it looks for and how it was trained."""
     from segcritic import __version__
 
     last = curve[-1] if curve else {}
     name = rules.name or "a model"
+    learned = "learned from rules alone" if not n_labelled else "learned from rules and labels"
+    annotations = "without annotations" if not n_labelled else f"{n_labelled} of them with labels"
     lines = [
         f"# {name}",
         "",
-        f"Segments {rules.name or 'objects'}; learned from rules alone on {n_images} image{'s' * (n_images > 1)},"
-        " without annotations.",
+        f"Segments {rules.name or 'objects'}; {learned} on {n_images} image{'s' * (n_images > 1)}, {annotations}.",
         "",
         "| | |",
         "|---|---|",

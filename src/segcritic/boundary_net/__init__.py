@@ -3,7 +3,7 @@
 Its maps make superpixels (`--boundaries`; paper, A.12, "UNET"), which the actor then merges by rules or labels.
 """
 
-from segcritic.boundary_net.network import BoundaryNet, load, shipped
+from segcritic.boundary_net.network import BoundaryNet, is_network, load, shipped, write_maps
 from segcritic.boundary_net.train import BoundaryTraining, train
 
-__all__ = ["BoundaryNet", "BoundaryTraining", "load", "shipped", "train"]
+__all__ = ["BoundaryNet", "BoundaryTraining", "is_network", "load", "shipped", "train", "write_maps"]

@@ -1,5 +1,4 @@
-"""The network, applied to images and kept as a folder: settings.json, weights.safetensors, card.md. No code, no pickle.
-"""
+"""The network, applied to images and kept as a folder: settings.json, weights.safetensors, card.md; no code in it."""
 
 import json
 import os
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segcritic.errors import UserError
-from segcritic.files import atomic_dir
+from segcritic.files import atomic_dir, atomic_path
 from segcritic.images import normalise
 from segcritic.models import summary
 from segcritic.stateless.unet import UNet
@@ -23,6 +22,7 @@ _FORMAT = "segcritic boundary network"
 _SHIPPED = Path(__file__).parent / "shipped"
 _TILE, _MARGIN = 1024, 48  # pixels: larger images go through in tiles that overlap by twice the margin
 _RANGE = (-0.5, 2.0)  # of normalised intensities; brighter spots are cut off
+_DIM = 0.03  # of normalised intensity: below, the logarithm is nearly linear
 _SMALLEST = 8  # pixels: shorter sides are continued by their edge
 
 
@@ -33,7 +33,7 @@ class BoundaryNet:
     Attributes
     ----------
     network : UNet
-        Of one input channel and two outputs, the logits of outline and of object.
+        Of two input channels (`prepare`) and two outputs, the logits of outline and of object.
     widths : tuple of int
         Channels of its levels.
     card : str
@@ -47,7 +47,7 @@ class BoundaryNet:
     @classmethod
     def new(cls, widths: tuple[int, ...]) -> "BoundaryNet":
         """Return an untrained one."""
-        return cls(UNet(1, 2, widths), widths)
+        return cls(UNet(2, 2, widths), widths)
 
     def maps(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Predict the maps of one image.
@@ -63,25 +63,24 @@ class BoundaryNet:
             Probability in [0, 1] of outline, and of object. What `boundaries` takes everywhere.
         """
         image = prepare(pixels)
-        height, width = image.shape
+        height, width = image.shape[1:]
         found = np.empty((2, height, width), np.float32)
         for top in range(0, height, _TILE):
             for left in range(0, width, _TILE):
-                rows, columns = slice(max(top - _MARGIN, 0), top + _TILE + _MARGIN), slice(
-                    max(left - _MARGIN, 0), left + _TILE + _MARGIN
-                )
-                tile = self._predict(image[rows, columns])
+                rows = slice(max(top - _MARGIN, 0), top + _TILE + _MARGIN)
+                columns = slice(max(left - _MARGIN, 0), left + _TILE + _MARGIN)
+                tile = self._predict(image[:, rows, columns])
                 inner = tile[:, top - rows.start :, left - columns.start :][:, :_TILE, :_TILE]
                 found[:, top : top + _TILE, left : left + _TILE] = inner
         return found
 
     def _predict(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        height, width = image.shape
-        lacking = ((0, max(0, _SMALLEST - height)), (0, max(0, _SMALLEST - width)))
+        height, width = image.shape[1:]
+        lacking = ((0, 0), (0, max(0, _SMALLEST - height)), (0, max(0, _SMALLEST - width)))
         padded = np.pad(image, lacking, "edge")
         self.network.eval()
         with torch.no_grad():
-            logits: Tensor = self.network(torch.from_numpy(padded)[None, None])[0]
+            logits: Tensor = self.network(torch.from_numpy(padded)[None])[0]
         return torch.sigmoid(logits).numpy()[:, :height, :width]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -95,7 +94,7 @@ class BoundaryNet:
         from safetensors.torch import save
 
         folder = Path(folder)
-        if folder.is_dir() and any(folder.iterdir()) and not _is_network(folder):
+        if folder.is_dir() and any(folder.iterdir()) and not is_network(folder):
             raise UserError(f"{folder} holds files that are no boundary network; give the name of a new folder")
         settings = {"format": _FORMAT, "version": VERSION, "widths": self.widths}
         with atomic_dir(folder) as temporary:
@@ -106,13 +105,19 @@ class BoundaryNet:
 
 
 def prepare(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Pixels as stored -> what the network sees, (H, W) float32."""
-    return np.clip(normalise(np.asarray(pixels, np.float32)), *_RANGE)
+    """Pixels as stored -> what the network sees, (2, H, W) float32: intensity, and its logarithm for what is dim."""
+    image = np.clip(normalise(np.asarray(pixels, np.float32)), *_RANGE)
+    return np.stack([image, dimmed(image)])
+
+
+def dimmed(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logarithm of normalised intensities: 0 on the background, 1 where the image is bright."""
+    return (np.log1p(np.maximum(image, -0.5 * _DIM) / _DIM) / np.log1p(1 / _DIM)).astype(np.float32)
 
 
 def shipped() -> dict[str, str]:
     """Names of the networks that come with segcritic, and the first sentence of each one's card."""
-    folders = [path for path in sorted(_SHIPPED.glob("*")) if _is_network(path)] if _SHIPPED.is_dir() else []
+    folders = [path for path in sorted(_SHIPPED.glob("*")) if is_network(path)] if _SHIPPED.is_dir() else []
     return {path.name: summary((path / "card.md").read_text(encoding="utf-8")) for path in folders}
 
 
@@ -149,6 +154,26 @@ def load(name_or_folder: str | os.PathLike[str]) -> BoundaryNet:
     return found
 
 
+def is_network(folder: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder holds a boundary network (not whether all its files are sound)."""
+    return _settings(Path(folder)) is not None
+
+
+def write_maps(path: str | os.PathLike[str], maps: NDArray[np.floating]) -> None:
+    """Write maps from `BoundaryNet.maps`, (2, H, W) in [0, 1], as a 16-bit TIFF of two channels, zlib-compressed.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written.
+    """
+    import tifffile
+
+    stored = np.round(np.asarray(maps) * np.iinfo(np.uint16).max).astype(np.uint16)
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(temporary, stored, compression="zlib", photometric="minisblack", metadata={"axes": "CYX"})
+
+
 def _settings(folder: Path) -> dict[str, Any] | None:
     """What settings.json says, if it is a boundary network's."""
     try:
@@ -156,7 +181,3 @@ def _settings(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return settings if isinstance(settings, dict) and settings.get("format") == _FORMAT else None
-
-
-def _is_network(folder: Path) -> bool:
-    return _settings(folder) is not None

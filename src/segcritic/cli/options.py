@@ -14,7 +14,10 @@ Boundaries = Annotated[
 ]
 Superpixels = Annotated[
     str | None,
-    Parameter(help="shells, watershed, mutex or boundaries instead of what the rules say; or a folder of label images by stem."),
+    Parameter(
+        help="shells, watershed, mutex or boundaries instead of what the rules say; or a folder of label images by"
+        " stem."
+    ),
 ]
 Channel = Annotated[
     str | None,

@@ -16,6 +16,7 @@ from segcritic.superpixels import connected_pieces, superpixels
 from segcritic.superpixels.boundary_maps import LEVEL, relief_of_maps, split_maps
 from segcritic.superpixels.hough import likely_circles
 from segcritic.superpixels.shells import Relief, relief
+from segcritic.supervision import Truth
 
 _SMALLEST_ROUGH = 0.1  # of a typical disk: smaller rough objects are debris
 
@@ -39,6 +40,8 @@ class Scene:
         What rules with ``expect: rough`` compare with.
     node_features, edge_features : (N, Fn), (E, Fe) float32
         Hand-made features.
+    truth : Truth, optional
+        From labels, if the image has any: training then rewards agreement with them.
     """
 
     image: NDArray[np.float32]
@@ -49,6 +52,7 @@ class Scene:
     context: Context
     node_features: NDArray[np.float32]
     edge_features: NDArray[np.float32]
+    truth: Truth | None = None
 
     def lean(self, keep_pixels: bool) -> "Scene":
         """Return what training reads of the scene: about a fifth of the memory, for hundreds of images.
