@@ -145,8 +145,8 @@ def test_training_follows_labels_where_rules_are_wrong():
     shape = (40, 60)
     pixels, truth = discs(shape, TWO, 9.0)
     quarters = blocks(truth, 8)
-    alone = segcritic.train(pixels, HALVES, superpixels=quarters, steps=30)
-    helped = segcritic.train([pixels], HALVES, labels=[truth], superpixels=[quarters], steps=30)
+    alone = segcritic.train(pixels, HALVES, superpixels=quarters, steps=60)
+    helped = segcritic.train([pixels], HALVES, labels=[truth], superpixels=[quarters], steps=60)
     scene = scene_of(TWO, shape, 9.0)
     node_truth = project(scene.graph, truth).node
     agreement = []
@@ -154,7 +154,7 @@ def test_training_follows_labels_where_rules_are_wrong():
         found = model.analyse(pixels, superpixels=quarters)
         edges = found.graph.edges[(node_truth[found.graph.edges] > 0).all(axis=1)]
         agreement.append((found.node_labels[edges[:, 0]] == found.node_labels[edges[:, 1]]).mean())
-    assert agreement[1] > 0.95 > agreement[0]
+    assert agreement[1] > 0.95 > 0.5 > agreement[0]
     assert "1 of them with labels" in helped.card
     assert "without annotations" in alone.card
 
