@@ -236,8 +236,8 @@ threshold. Of several seeds: mean ± standard deviation, not the best.
 {split_text(arguments)}
 
 **U-Net.** `segcritic.boundary_net`, {network_text()}, trained on the labels of the other folds; it predicts outlines
-and objects. "components": the object map without outlines, its components grown back. "multicut": superpixels of the maps,
-costs from the outline between them. "rules only, U-Net superpixels": the actor is trained by the rules
+and objects. "components": the object map without outlines, its components grown back. "multicut": superpixels of the
+maps, costs from the outline between them. "rules only, U-Net superpixels": the actor is trained by the rules
 `{arguments.rules}` on superpixels of the same maps; labels enter through the network alone. "truth-cut": the same
 superpixels, cut along the true outlines too, also in held-out images: a controlled study of what is lost elsewhere, no
 method. "labels": the actor is rewarded for agreement with the labels of its training images instead of by rules. Bound:
