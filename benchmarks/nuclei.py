@@ -7,14 +7,17 @@ in the cache, so that the same command goes on where it was stopped, and then ma
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any
 
 import common
+from nuclei_peers import FEW, planned_few_labels, planned_peers
 from nuclei_runs import Run, run_all
 
 METRICS = ("mAP", "AP50", "AP75")
+NETWORK_MINUTES = 4  # of the processor of docs/peers.md, as benchmarks/boundary_nets.py tells
 LEARNERS = ("samples", "critic", "samples+critic")
 
 
@@ -53,6 +56,7 @@ def planned_learners(arguments: Namespace) -> list[Run]:
 
 def spread(values: list[float], form: str = "") -> str:
     """Mean and, of several values, standard deviation; '-' of none."""
+
     def write(value: float) -> str:
         return format(value, form) if form else common.score(value)
 
@@ -188,10 +192,117 @@ updates, the learning rate falling over that time.
 """
 
 
+def complete(wanted: list[Run], results: dict[Run, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Results of those seeds of which all folds are there."""
+    seeds = {run.seed for run in wanted} - {run.seed for run in wanted if run not in results}
+    return [results[run] for run in wanted if run.seed in seeds]
+
+
+def grouped(runs: list[Run], results: dict[Run, dict[str, Any]], name: Callable[[Run], str]) -> str:
+    """A table of one row for each name that the runs are given."""
+    rows = []
+    for row in dict.fromkeys(map(name, runs)):
+        there = complete([run for run in runs if name(run) == row], results)
+        seeds = len({result["seed"] for result in there} - {None})
+        if there and there[0].get("superpixels"):
+            row = f"{row} (median {median(result['superpixels'] for result in there):.0f} superpixels)"
+        row += f" ({seeds} seed{'s' * (seeds > 1)})" * (seeds > 0)
+        rows.append([row, *(cells(there) if there else ["not run"] + ["-"] * (len(HEAD) - 1))])
+    return common.table(("", *HEAD), rows)
+
+
+def split_text(arguments: Namespace) -> str:
+    n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
+    return f"""**Data and split.** {common.NUCLEI_TEXT}
+{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {ordinal(arguments.folds)} image of
+the list sorted by name, starting at the f-th. Everything that learns, learns on the other images."""
+
+
+def peers_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+    """The text of docs/peers.md."""
+
+    def name(run: Run) -> str:
+        cut = {None: "", "network": "U-Net superpixels", "truth-cut": "truth-cut superpixels"}[run.superpixels]
+        if run.method == "rules only":
+            return f"{'rules only' if run.labelled is None else 'labels of all training images'}, {cut}"
+        if run.method == "bound":
+            return f"bound, {cut}"
+        return f"{run.method}, {cut}" if run.superpixels == "truth-cut" else run.method
+
+    return f"""# Nuclei: with a boundary network, and other methods
+
+mAP: mean of TP / (TP + FP + FN) over the IoU thresholds .50, .55, ... .95, then over the images; AP50 and AP75: at one
+threshold. Of several seeds: mean ± standard deviation, not the best.
+
+{split_text(arguments)}
+
+**U-Net.** `segcritic.boundary_net`, {network_text()}, trained on the labels of the other folds; it predicts outlines
+and objects. "components": the object map without outlines, its components grown back. "multicut": superpixels of the
+maps, costs from the outline between them. "rules only, U-Net superpixels": the actor is trained by the rules
+`{arguments.rules}` on superpixels of the same maps; labels enter through the network alone. "truth-cut": the same
+superpixels, cut along the true outlines too, also in held-out images: a controlled study of what is lost elsewhere, no
+method. "labels": the actor is rewarded for agreement with the labels of its training images instead of by rules. Bound:
+each superpixel is given to the true nucleus that covers most of it.
+
+**Tuning.** Nothing is fitted to the held-out images of a fold. The settings of the distance watershed, the mutex
+watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
+U-Net's input and training were changed once after a look at a held-out fold.
+
+{cost_text(arguments.threads)} The U-Net's own training
+(about {NETWORK_MINUTES} minutes a fold) is not in the table.
+
+{command_text(arguments, ("peers", "quick", "images", "folds", "seeds", "steps"), results)}
+
+{grouped(runs, results, name)}
+
+StarDist and Cellpose run in the same table for those who have them: `--stardist FOLDER` (a model such as
+2D_versatile_fluo, unpacked) and `--cellpose FILE` (a model such as cyto).
+"""
+
+
+def few_labels_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+    """The text of docs/few_labels.md."""
+
+    def name(run: Run) -> str:
+        labels = {None: "rules only", FEW: f"rules, and labels of {FEW} images", -1: "labels of all training images"}
+        return labels[run.labelled]
+
+    return f"""# Rules and a few labels
+
+`segcritic train IMAGES --rules RULES --labels LABELS`: images with labels (any of them, or patches; see
+[rules.md](rules.md)) are judged by agreement with their labels, the others by the rules (paper, A.10). mAP, AP50, AP75
+as in [nuclei.md](nuclei.md); of several seeds mean ± standard deviation. A seed also draws which images have labels.
+
+{split_text(arguments)}
+
+**Method.** Rules `{arguments.rules}`, superpixels of the raw image, default settings, seeds
+{", ".join(map(str, arguments.seeds))}.
+
+{cost_text(arguments.threads)}
+
+{command_text(arguments, ("few_labels", "quick", "images", "folds", "seeds", "steps"), results)}
+
+{grouped(runs, results, name)}
+"""
+
+
+def network_text() -> str:
+    """The boundary network in a few words."""
+    from segcritic.boundary_net import BoundaryNet, BoundaryTraining
+
+    settings = BoundaryTraining()
+    n = sum(parameter.numel() for parameter in BoundaryNet.new(settings.widths).network.parameters())
+    return f"{n / 1000:.0f} thousand weights, {settings.steps} updates of {settings.batch} crops"
+
+
 def main() -> int:
     parser = common.parser(__doc__, "nuclei.md, docs/learners.md")
     parser.add_argument("--data", type=Path, default=common.NUCLEI, help="folder of images/ and labels/ (or masks/)")
     parser.add_argument("--compare-learners", action="store_true", help="compare the learners: docs/learners.md")
+    parser.add_argument("--peers", action="store_true", help="a U-Net's superpixels, and peers: docs/peers.md")
+    parser.add_argument("--stardist", type=Path, help="folder of a StarDist model, to run it with --peers")
+    parser.add_argument("--cellpose", type=Path, help="file of a Cellpose model, to run it with --peers")
+    parser.add_argument("--few-labels", action="store_true", help="a few labelled images: docs/few_labels.md")
     parser.add_argument("--cache", type=Path, default=Path("runs/nuclei"), help="folder of the finished runs")
     parser.add_argument("--from-cache", action="store_true", help="run nothing: a page from the runs that are there")
     parser.add_argument("--images", type=int, help="only so many images, evenly spread over the list")
@@ -207,11 +318,17 @@ def main() -> int:
     common.use_threads(arguments.threads)
     from segcritic.errors import UserError
 
-    name = "learners.md" if arguments.compare_learners else "nuclei.md"
+    name, plan, write = "nuclei.md", planned, page
+    if arguments.compare_learners:
+        name, plan, write = "learners.md", planned_learners, learners_page
+    elif arguments.peers:
+        name, plan, write = "peers.md", planned_peers, peers_page
+    elif arguments.few_labels:
+        name, plan, write = "few_labels.md", planned_few_labels, few_labels_page
     try:
-        runs = planned_learners(arguments) if arguments.compare_learners else planned(arguments)
+        runs = plan(arguments)
         results = run_all(runs, arguments.cache, arguments.threads, arguments.from_cache)
-        text = (learners_page if arguments.compare_learners else page)(runs, results, arguments)
+        text = write(runs, results, arguments)
     except UserError as error:
         print(f"nuclei.py: {error}", file=sys.stderr)
         return 2

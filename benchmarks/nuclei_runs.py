@@ -22,7 +22,7 @@ class Run:
 
     Attributes
     ----------
-    method : 'otsu', 'distance watershed', 'bound' or 'rules only'
+    method : one of `nuclei_peers.STILL` or `nuclei_peers.BY_NETWORK`, 'bound', or 'rules only' (whatever is trained)
     data : folder
     images : only so many of them; None = all
     rules : rules file, or the name of a built-in one
@@ -31,6 +31,10 @@ class Run:
     steps : updates; None = the default number
     seconds : wall time of the updates, instead of a number of steps
     learner : None = the default one
+    superpixels : None = the rules' own; 'network' = of the fold's boundary network; 'truth-cut' = those, cut along the
+        true outlines
+    labelled : number of training images whose labels are used; None = none, -1 = all
+    weights : file or folder of a network that the user has
     """
 
     method: str
@@ -43,14 +47,21 @@ class Run:
     steps: int | None = None
     seconds: float | None = None
     learner: str | None = None
+    superpixels: str | None = None
+    labelled: int | None = None
+    weights: str | None = None
 
     def file_name(self) -> str:
         """A name to recognise, and a digest of all that determines the result (but code, and where the data lie)."""
         from segcritic.api import load_rules
 
         settings = asdict(self) | {"rules": load_rules(self.rules).to_yaml(), "data": None}
+        for later in ("superpixels", "labelled", "weights"):  # results from before there were these keep their names
+            if settings[later] is None:
+                del settings[later]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
-        parts = [self.method, self.learner, f"fold{self.fold}", f"seed{self.seed}"]
+        labels = None if self.labelled is None else f"labelled{self.labelled}"
+        parts = [self.method, self.learner, self.superpixels, labels, f"fold{self.fold}", f"seed{self.seed}"]
         named = [part.replace(" ", "_") for part in parts if part and not part.endswith("None")]
         return "-".join([*named, digest]) + ".json"
 
@@ -60,9 +71,10 @@ def code_digest() -> str:
     import segcritic
 
     folder = Path(segcritic.__file__).parent
-    parts = ("superpixels", "rules", "stateless", "metrics", "baselines")
+    parts = ("superpixels", "rules", "stateless", "metrics", "baselines", "boundary_net")
     files = [path for part in parts for path in folder.joinpath(part).glob("*.py")]
     names = ("images", "graph", "pixel_sums", "hulls", "outlines", "partition", "objects", "rewards", "contours")
+    names = (*names, "supervision")
     files += [folder / f"{name}.py" for name in names]
     digest = hashlib.sha256()
     for path in sorted(files):
@@ -126,24 +138,18 @@ def label(run: Run) -> dict[str, Any]:
     """Label all images by a method that learns nothing (for the bound: by the truth on superpixels)."""
     import numpy as np
 
-    from segcritic.api import load_rules
-    from segcritic.baselines import distance_watershed, otsu
-    from segcritic.stateless.scene import make_scene
+    from nuclei_peers import network_of, worker
     from segcritic.superpixels import bound
 
     pairs = common.nuclei_pairs(Path(run.data), run.images)
+    pairs = pairs if run.fold is None else pairs[run.fold :: run.folds]
     images, truth = _read(pairs)
-    rules = load_rules(run.rules)
-
-    def cut(pixels: Any) -> Any:
-        return make_scene(pixels, rules).graph.superpixels
-
-    work = {"otsu": otsu, "distance watershed": distance_watershed, "bound": cut}[run.method]
-    work(images[0])  # not timed: imports and compiles
+    work = worker(run, network_of(run))
+    work(images[0], truth[0])  # not timed: imports and compiles
     labels, seconds, numbers = [], [], []
     for pixels, true in zip(images, truth, strict=True):
         start = time.process_time()
-        found = work(pixels)
+        found = work(pixels, true)
         seconds.append(time.process_time() - start)
         numbers.append(int(found.max()) + 1)
         labels.append(bound(found, true) if run.method == "bound" else found)
@@ -156,19 +162,22 @@ def label(run: Run) -> dict[str, Any]:
 
 
 def train_and_label(run: Run) -> dict[str, Any]:
-    """Train on the images of the other folds, without their labels; label the held-out ones."""
+    """Train on the images of the other folds, without their labels or with those of some; label the held-out ones."""
     from dataclasses import replace
 
-    from segcritic.api import load_rules
+    import numpy as np
+
+    from nuclei_peers import inputs_of, network_of, rules_of
     from segcritic.stateless.predict import segment
     from segcritic.stateless.scene import make_scene
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.train import train
+    from segcritic.supervision import supervised
 
     pairs = common.nuclei_pairs(Path(run.data), run.images)
     held_out = pairs[run.fold :: run.folds]
     training = [pair for pair in pairs if pair not in held_out]
-    rules = load_rules(run.rules)
+    rules, network = rules_of(run), network_of(run)
     settings = TrainSettings()
     assert run.fold is not None
     if run.learner is not None:
@@ -178,10 +187,16 @@ def train_and_label(run: Run) -> dict[str, Any]:
     if run.seconds is not None:
         settings = replace(settings, steps=10**9)  # the time ends it
 
-    images, _ = _read(training)
-    make_scene(images[0], rules)  # not timed: compiles
+    images, truth = _read(training)
+    make_scene(images[0], rules, *inputs_of(run, network, images[0], truth[0]))  # not timed: compiles
     start, wall = time.process_time(), time.monotonic()
-    scenes = [make_scene(pixels, rules) for pixels in images]
+    n_labelled = len(images) if run.labelled == -1 else run.labelled or 0
+    labelled = set(np.random.default_rng(run.seed or 0).choice(len(images), n_labelled, replace=False))
+    scenes = []
+    for number, (pixels, true) in enumerate(zip(images, truth, strict=True)):
+        scene = make_scene(pixels, rules, *inputs_of(run, network, pixels, true))
+        known = true if number in labelled else None
+        scenes.append(supervised(scene, known, training[number][0].stem).lean(keep_pixels=False))
     steps = []
     minutes = None if run.seconds is None else run.seconds / 60
     actor = train(
@@ -193,11 +208,11 @@ def train_and_label(run: Run) -> dict[str, Any]:
 
     images, truth = _read(held_out)
     policy = actor.policy()
-    segment(images[0], policy, rules)  # not timed: compiles
+    segment(images[0], policy, rules, *inputs_of(run, network, images[0], truth[0]))  # not timed: compiles
     labels, seconds = [], []
-    for pixels in images:
+    for pixels, true in zip(images, truth, strict=True):
         start = time.process_time()
-        labels.append(segment(pixels, policy, rules).labels)
+        labels.append(segment(pixels, policy, rules, *inputs_of(run, network, pixels, true)).labels)
         seconds.append(time.process_time() - start)
     return {
         "scores": _scores(labels, truth, held_out),

@@ -1,6 +1,6 @@
 """Multiply-accumulates and seconds of the recurrent method for one image, against the published release's counts.
 
-    python benchmarks/recurrent_speed.py
+python benchmarks/recurrent_speed.py
 """
 
 import time

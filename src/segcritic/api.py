@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segcritic.audit import AuditResult
     from segcritic.repair_labels import Repaired
     from segcritic.stateless.train import Progress
+    from segcritic.supervision import Labels
 
 __all__ = ["Checked", "Preset", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "repair", "train"]
 
@@ -52,6 +53,7 @@ def train(
     images: Images,
     rules: str | os.PathLike[str] | Rules,
     *,
+    labels: "Labels | None" = None,
     boundaries: Images | None = None,
     superpixels: Images | None = None,
     channel: int | str | None = None,
@@ -63,14 +65,19 @@ def train(
     on_image: Callable[[int, int], None] | None = None,
     on_progress: "Callable[[Progress], None] | None" = None,
 ) -> Model:
-    """Train a model from images and rules, without annotations.
+    """Train a model from images and rules, without annotations or with a few.
 
     Parameters
     ----------
     images : a file, a folder, an (H, W) array of stored values, or a list of files and arrays
     rules : what the objects look like: a rules file, the name of a built-in one, or a `Rules`
-    boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied
-    superpixels : the user's own superpixels likewise; or a method (shells, watershed, mutex) instead of the rules' one
+    labels : labels of some or all images: files or a folder, paired by stem, or arrays (None for an image without).
+        There, agreement with the labels is what is rewarded. 0 = background; pixels of the number 65535 are unlabelled
+        (`supervision.UNLABELLED`), so that labels of a patch will do
+    boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied; a
+        second plane may hold the probability of object (`segcritic.boundary_net` predicts both)
+    superpixels : the user's own superpixels likewise; or a method (shells, watershed, mutex, boundaries) instead of the
+        rules' one; by default boundary maps take the place of shells
     channel : of the image files, as in `images.read_image`
     preset : 'default' trains in minutes on two cores; 'paper' takes the sizes of Hilt et al. 2023, for a GPU
     steps : updates, instead of the preset's number
@@ -92,6 +99,7 @@ def train(
     from segcritic.stateless.scene import make_scene
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.train import train as train_on_scenes
+    from segcritic.supervision import pair_labels, supervised
 
     if preset not in ("default", "paper"):
         raise UserError(f"there is no preset '{preset}'; choose default or paper")
@@ -101,10 +109,11 @@ def train(
         raise UserError(f"the number of steps is {steps}; give at least 1")
     if minutes is not None and not minutes > 0:
         raise UserError(f"minutes is {minutes:g}; give a number above 0")
-    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels)
+    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
     settings = TrainSettings.paper() if preset == "paper" else TrainSettings()
     settings = settings if steps is None else replace(settings, steps=steps)
     sources = find_sources(images, boundaries, pieces, channel)
+    truth = {} if labels is None else pair_labels(sources, labels)
 
     keep_pixels = settings.network.pixel_features > 0 or bool(given_rules.python)
     scenes, left_out = [], []
@@ -117,7 +126,7 @@ def train(
             continue
         warn_of_scale(given_rules, ready)
         scene = make_scene(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
-        scenes.append(scene.lean(keep_pixels))
+        scenes.append(supervised(scene, truth.get(number), source.described).lean(keep_pixels))
     if not scenes:
         raise UserError(f"nothing can be seen in {sources[0].described}: all its pixels are equal; give other images")
     if left_out:
@@ -135,7 +144,7 @@ def train(
             allow_python=True,  # the rules are the user's own
         )
     needs = InputNeeds(boundaries is not None, pieces is not None, channel)
-    card = write_card(given_rules, len(scenes), actor.curve, seed, preset)
+    card = write_card(given_rules, len(scenes), actor.curve, seed, preset, len(truth))
     return Model(given_rules, actor, card, needs, allow_python=True)
 
 
@@ -179,7 +188,7 @@ def check_rules(
 
     if at_most < 1:
         raise UserError(f"the number of images is {at_most}; give at least 1")
-    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels)
+    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
     sources = find_sources(images, boundaries, pieces, channel)
     chosen = np.unique(np.linspace(0, len(sources) - 1, min(at_most, len(sources))).round().astype(int))
     checked, scenes = [], []
@@ -238,17 +247,20 @@ def repair(
     return results[0] if one else results
 
 
-def write_card(rules: Rules, n_images: int, curve: Sequence[dict[str, Any]], seed: int, preset: str) -> str:
+def write_card(
+    rules: Rules, n_images: int, curve: Sequence[dict[str, Any]], seed: int, preset: str, n_labelled: int = 0
+) -> str:
     """Return the card of a new model, Markdown: what it looks for and how it was trained."""
     from segcritic import __version__
 
     last = curve[-1] if curve else {}
     name = rules.name or "a model"
+    learned = "learned from rules alone" if not n_labelled else "learned from rules and labels"
+    annotations = "without annotations" if not n_labelled else f"{n_labelled} of them with labels"
     lines = [
         f"# {name}",
         "",
-        f"Segments {rules.name or 'objects'}; learned from rules alone on {n_images} image{'s' * (n_images > 1)},"
-        " without annotations.",
+        f"Segments {rules.name or 'objects'}; {learned} on {n_images} image{'s' * (n_images > 1)}, {annotations}.",
         "",
         "| | |",
         "|---|---|",

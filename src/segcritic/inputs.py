@@ -34,7 +34,7 @@ class Ready:
     ----------
     name : stem of the file; 'image 0' for an array
     pixels : (H, W) float32, as stored; (H, W, 3) float32 in [0, 1] if it was read in colour
-    boundaries : (H, W) float32 in [0, 1], or None
+    boundaries : (H, W) float32 in [0, 1], or (2, H, W) with the probability of object as second plane, or None
     superpixels : (H, W) integers, or None
     pixel_size : micrometres a pixel, or None
     """
@@ -130,14 +130,20 @@ def find_annotated(images: Images, labels: Images) -> list[tuple[Source, Path | 
     return [(source, item) for source, item in zip(sources, found, strict=True) if item is not None]
 
 
-def choose_superpixels(rules: Rules, superpixels: Images | None) -> tuple[Rules, Images | None]:
+def choose_superpixels(
+    rules: Rules, superpixels: Images | None, has_boundaries: bool = False
+) -> tuple[Rules, Images | None]:
     """Tell a method's name from files of superpixels: the rules that ask for the method, and None; or as given.
+
+    With boundary maps, superpixels come from the maps where the rules would take shells of the image.
 
     Raises
     ------
     UserError
         When `superpixels` is neither a method nor a path that exists.
     """
+    if has_boundaries and superpixels is None and (rules.superpixels is None or rules.superpixels.method == "shells"):
+        superpixels = "boundaries"
     if superpixels is None or not isinstance(superpixels, str):
         return rules, superpixels
     if superpixels in SUPERPIXEL_METHODS:
@@ -225,11 +231,18 @@ def _coloured(array: NDArray[Any], name: str) -> NDArray[np.float32]:
 
 
 def _read_boundaries(source: Path | NDArray[Any], name: str) -> NDArray[np.float32]:
-    """Read a boundary map: integers are divided by the largest number of their type, floats must lie in [0, 1]."""
+    """Read a boundary map, (H, W) or (2, H, W): integers are divided by the largest of their type, floats in [0, 1]."""
     if isinstance(source, Path):
-        values, stored = read_image(source).pixels, read_planes(source, keep_palette=False).planes.dtype
+        file = read_planes(source, keep_palette=False)
+        stored = file.planes.dtype
+        pair = len(file.planes) == 2 and not file.is_rgb
+        planes = [read_image(source, k if pair else None).pixels for k in range(1 + pair)]
     else:
-        values, stored = _checked(source, name), np.asarray(source).dtype
+        array = np.asarray(source)
+        stored = array.dtype
+        pair = array.ndim == 3 and len(array) == 2
+        planes = [_checked(plane, name) for plane in (array if pair else [array])]
+    values = np.stack(planes) if pair else planes[0]
     values = by_range(np.asarray(values, np.float32), stored)
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
@@ -238,5 +251,5 @@ def _read_boundaries(source: Path | NDArray[Any], name: str) -> NDArray[np.float
 
 
 def _same_shape(array: NDArray[Any], pixels: NDArray[Any], name: str, image: str) -> None:
-    if array.shape != pixels.shape:
+    if array.shape[-2:] != pixels.shape:
         raise UserError(f"{name} has the shape {array.shape}, but its image {image} {pixels.shape}; make them equal")

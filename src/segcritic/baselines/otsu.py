@@ -40,6 +40,14 @@ def otsu(image: NDArray[Any], sigma: float = 1.0, min_area: int = 16) -> NDArray
     return drop_small(components, min_area)
 
 
+def keep_bright(segments: NDArray[np.integer], image: NDArray[Any], factor: float = 1.0) -> NDArray[np.int32]:
+    """Number those of the segments 0..N-1 that lie mostly in the `foreground` 1..n; the others become 0."""
+    size = np.maximum(np.bincount(segments.ravel()), 1)
+    share = np.bincount(segments.ravel(), foreground(image, 1.0, factor).ravel()) / size
+    keep = share > 0.5
+    return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[segments]
+
+
 def drop_small(labels: NDArray[Any], min_area: int) -> NDArray[np.int32]:
     """Remove the objects of fewer than `min_area` pixels and number the others 1..n: (H, W) int32."""
     areas = np.bincount(labels.ravel())

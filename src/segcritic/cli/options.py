@@ -7,11 +7,17 @@ from cyclopts import Parameter
 
 Boundaries = Annotated[
     Path | None,
-    Parameter(help="Folder (or file) of boundary probability maps, one for each image, of the image's stem."),
+    Parameter(
+        help="Folder (or file) of boundary probability maps, one for each image, of the image's stem, from any network"
+        " (see: segcritic boundaries). Superpixels are then cut from them."
+    ),
 ]
 Superpixels = Annotated[
     str | None,
-    Parameter(help="shells, watershed or mutex instead of what the rules say; or a folder of label images by stem."),
+    Parameter(
+        help="shells, watershed, mutex or boundaries instead of what the rules say; or a folder of label images by"
+        " stem."
+    ),
 ]
 Channel = Annotated[
     str | None,

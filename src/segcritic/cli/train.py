@@ -18,13 +18,14 @@ def train(
     minutes: float | None = None,
     steps: int | None = None,
     preset: Literal["default", "paper"] = "default",
+    labels: Path | None = None,
     boundaries: Boundaries = None,
     superpixels: Superpixels = None,
     channel: Channel = None,
     resume: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
 ) -> None:
-    """Learn to segment images from rules about their objects, without annotations. Ctrl-C keeps what was learned.
+    """Learn to segment images from rules about their objects, with or without labels. Ctrl-C keeps what was learned.
 
     Parameters
     ----------
@@ -42,6 +43,9 @@ def train(
         Updates, instead of the preset's number.
     preset
         default trains in minutes on two cores; paper has the sizes of the paper and needs a GPU.
+    labels
+        Label images of some or all images, by stem: what agrees with them is rewarded there, and the rules hold
+        elsewhere. 0 is background; pixels of the number 65535 are unlabelled, so that labels of a patch will do.
     resume
         Go on with training that was cut off or stopped, with the same images and rules.
     overwrite
@@ -66,6 +70,7 @@ def train(
             model = api.train(
                 images,
                 rules,
+                labels=labels,
                 boundaries=boundaries,
                 superpixels=superpixels,
                 channel=channel,

@@ -231,6 +231,7 @@ SUPERPIXEL_SETTINGS: dict[str, tuple[str, ...]] = {
     "shells": ("pieces", "min_size", "radius", "outline"),
     "watershed": ("sigma", "min_size", "n_superpixels", "mean_size", "circles"),
     "mutex": ("sigma", "repulsion", "min_size", "n_superpixels"),
+    "boundaries": ("sigma", "background_sigma", "min_size"),
 }
 """What a rules file may say about each method; what the numbers mean is told by the method's own docstring."""
 
@@ -244,7 +245,7 @@ class SuperpixelRule(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    method: Literal["shells", "watershed", "mutex"]
+    method: Literal["shells", "watershed", "mutex", "boundaries"]
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Self:

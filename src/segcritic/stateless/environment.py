@@ -1,6 +1,6 @@
 """The environment: actions on the edges of several images -> partitions -> rewards of subgraphs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from segcritic.stateless.batches import SubgraphBatch, collate_subgraphs
 from segcritic.stateless.scene import Scene
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.subgraphs import dense_subgraphs
+from segcritic.supervision import truth_rewards
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,13 @@ class Outcome:
 
 
 def judge_partition(scene: Scene, node_labels: NDArray[np.int32], rules: Rules, allow_python: bool) -> Rewards:
-    """Rewards of one or K partitions of an image's superpixels, (N,) or (K, N)."""
+    """Rewards of one or K partitions of an image's superpixels, (N,) or (K, N); from its labels, where it has any."""
     labels = np.atleast_2d(node_labels)
-    return node_rewards(scene.graph, labels, rules, scene.context, scene.background, scene.weight, allow_python)
+    found = node_rewards(scene.graph, labels, rules, scene.context, scene.background, scene.weight, allow_python)
+    if scene.truth is None:
+        return found
+    count = np.ones_like(found.count) if scene.truth.known.all() else found.count
+    return replace(found, node=truth_rewards(scene.graph, labels, scene.truth, found.node), count=count)
 
 
 def act(

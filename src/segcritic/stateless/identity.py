@@ -19,9 +19,11 @@ def identity(settings: "TrainSettings", rules: "Rules", scenes: "list[Scene]", s
     for scene in scenes:
         features.update(scene.node_features.tobytes() + scene.edge_features.tobytes())
     plain = {name: value for name, value in settings.to_dict().items() if name != "steps"}
+    truths = [(number, scene.truth.node.tobytes()) for number, scene in enumerate(scenes) if scene.truth is not None]
     return {
         "seed": seed,
         "settings": plain,
         "rules": hashlib.sha256(rules.to_yaml().encode()).hexdigest(),
         "images": [len(scenes), features.hexdigest()],
+        "labels": hashlib.sha256(repr(truths).encode()).hexdigest() if truths else None,
     }

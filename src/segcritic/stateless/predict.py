@@ -99,7 +99,9 @@ def label_scene(
         kept &= objects["touches_border"] == 0
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     labels = number[rewards.objects.node_object[0]][scene.graph.superpixels]
-    if rules.polarity:
+    # A network's maps decide where outlines run: what its annotators saw is not where an intensity level lies.
+    follows_maps = rules.superpixels is not None and rules.superpixels.method == "boundaries"
+    if rules.polarity and not follows_maps:
         assert scene.relief is not None, "a lean scene has no pixels to label"
         level = (rules.background or BackgroundRule()).level
         labels = settle_outlines(labels, scene.image, scene.relief.floor, level)

@@ -14,8 +14,10 @@ from segcritic.rules import Context, Rules, rough_descriptors
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.features import edge_features, node_features, rough_partition
 from segcritic.superpixels import connected_pieces, superpixels
+from segcritic.superpixels.boundary_maps import LEVEL, relief_of_maps, split_maps
 from segcritic.superpixels.hough import likely_circles
 from segcritic.superpixels.shells import Relief, relief
+from segcritic.supervision import Truth
 
 _SMALLEST_ROUGH = 0.1  # of a typical disk: smaller rough objects are debris
 
@@ -39,6 +41,8 @@ class Scene:
         What rules with ``expect: rough`` compare with.
     node_features, edge_features : (N, Fn), (E, Fe) float32
         Hand-made features.
+    truth : Truth, optional
+        From labels, if the image has any: training then rewards agreement with them.
     """
 
     image: NDArray[np.float32]
@@ -49,6 +53,7 @@ class Scene:
     context: Context
     node_features: NDArray[np.float32]
     edge_features: NDArray[np.float32]
+    truth: Truth | None = None
 
     def lean(self, keep_pixels: bool) -> "Scene":
         """Return what training reads of the scene: about a fifth of the memory, for hundreds of images.
@@ -77,8 +82,9 @@ def make_scene(
     pixels : (H, W) float
         Raw intensities.
     rules : Rules
-    boundaries : (H, W) float, optional
-        Boundary probability in [0, 1] from any network.
+    boundaries : (H, W) or (2, H, W) float, optional
+        Boundary probability in [0, 1] from any network; and, as a second plane, the probability of object. Rules with
+        superpixels of the method "boundaries" then take likely objects and background from there, not from the image.
     given : (H, W) integer, optional
         The user's own superpixels, any numbers; by default they are made by the method that the rules name.
     along : (H, W) integer, optional
@@ -87,12 +93,19 @@ def make_scene(
     image = normalise(np.asarray(pixels, np.float32))
     if rules.polarity < 0:
         image = 1 - image
-    found = relief(image, rules.superpixels.settings.get("radius") if rules.superpixels else None)
     method = rules.superpixels.method if rules.superpixels else "shells"
     settings = rules.superpixels.settings if rules.superpixels else {}
-    heights = boundaries if method == "watershed" else None
+    level = (rules.background or BackgroundRule()).level
+    heights = boundaries if method in ("watershed", "boundaries") else None
+    boundaries, inside = split_maps(boundaries)
+    if method == "boundaries" and boundaries is not None and inside is not None:
+        found, level = relief_of_maps(boundaries, inside), LEVEL
+    else:
+        found = relief(image, settings.get("radius"))
+    if method == "boundaries":
+        settings["found"] = found
     if method == "shells":
-        settings = {"outline": (rules.background or BackgroundRule()).level, "found": found} | settings
+        settings = {"outline": level, "found": found} | settings
     if method == "watershed" and settings.get("circles"):
         # Likely circles serve as the likely objects, and unless a boundary map is given, their outlines as one.
         circles = settings["found"] = likely_circles(image, settings["circles"])
@@ -102,7 +115,7 @@ def make_scene(
     if along is not None:
         cut = cut_along(cut, along, found.radius)
     graph = build_graph(image, cut, boundaries)
-    background = _background(graph, found, rules)
+    background = _background(graph, found, rules, level)
     return Scene(
         image,
         graph,
@@ -115,13 +128,13 @@ def make_scene(
     )
 
 
-def _background(graph: SuperpixelGraph, found: Relief, rules: Rules) -> NDArray[np.float64]:
+def _background(graph: SuperpixelGraph, found: Relief, rules: Rules, level: float) -> NDArray[np.float64]:
     if not rules.polarity:
         return np.full(graph.n_nodes, 0.5)
-    rule = rules.background or BackgroundRule()
+    softness = (rules.background or BackgroundRule()).softness
     height = np.bincount(graph.superpixels.ravel(), found.height.ravel(), graph.n_nodes)
     height /= np.bincount(graph.superpixels.ravel(), minlength=graph.n_nodes)
-    return 1 / (1 + np.exp(np.clip((height - rule.level) / rule.softness, -30, 30)))
+    return 1 / (1 + np.exp(np.clip((height - level) / softness, -30, 30)))
 
 
 def _rough_values(graph: SuperpixelGraph, found: Relief, rules: Rules) -> dict[str, float]:

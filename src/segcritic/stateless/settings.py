@@ -25,6 +25,8 @@ class TrainSettings:
         Updates of the actor.
     images_per_step
         Graphs in one batch.
+    labelled_share
+        Part of a step's images that are drawn from those with labels, when some have labels and others do not.
     samples
         Partitions tried per image and step; even (they come in mirrored pairs), or 1 for learner "critic". The critic
         learns from all of them.
@@ -54,6 +56,7 @@ class TrainSettings:
     learner: Learner = "samples"
     steps: int = 400
     images_per_step: int = 4
+    labelled_share: float = 0.5
     samples: int = 16
     learning_rate: float = 2e-3
     ema: float = 0.98
@@ -74,6 +77,8 @@ class TrainSettings:
             )
         if self.steps < 1 or self.images_per_step < 1:
             raise UserError("training settings 'steps' and 'images_per_step' must be at least 1")
+        if not 0 <= self.labelled_share <= 1:
+            raise UserError(f"training setting 'labelled_share' is {self.labelled_share:g}: give 0 to 1")
         if not 0 <= self.contrast_weight <= 1:
             raise UserError(f"training setting 'contrast_weight' is {self.contrast_weight:g}: give 0 to 1")
         for name, kinds in (("learner", Learner), ("credit", Credit), ("global_reward", GlobalReward)):

@@ -215,7 +215,7 @@ def train(
     allow_python: bool = False,
     pretrained: TrainedActor | None = None,
 ) -> TrainedActor:
-    """Train an actor on images without annotations.
+    """Train an actor on images without annotations, or with labels of some (`Scene.truth`).
 
     Parameters
     ----------
@@ -283,9 +283,7 @@ def train(
                 fraction = max(fraction, spent / (60 * minutes))
             if fraction >= 1:
                 break
-            chosen = np.random.default_rng([seed, step]).choice(
-                len(usable), min(settings.images_per_step, len(usable)), replace=False
-            )
+            chosen = _draw(usable, settings, np.random.default_rng([seed, step]))
             outcome = learner.update(
                 [usable[i] for i in chosen], rules, fraction, seed * 1_000_003 + step, allow_python
             )
@@ -310,3 +308,16 @@ def train(
         checkpoints.save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, training)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedActor(weights, settings, curve, interrupted)
+
+
+def _draw(scenes: list[Scene], settings: TrainSettings, rng: np.random.Generator) -> list[int]:
+    """Numbers of the images of one step, none twice; of few with labels among many without, `labelled_share`."""
+    n = min(settings.images_per_step, len(scenes))
+    labelled = [number for number, scene in enumerate(scenes) if scene.truth is not None]
+    others = [number for number, scene in enumerate(scenes) if scene.truth is None]
+    if not labelled or not others:
+        return rng.choice(len(scenes), n, replace=False).tolist()
+    share = settings.labelled_share * n
+    n_labelled = int(share) + int(rng.random() < share % 1)
+    n_labelled = min(max(n_labelled, n - len(others)), len(labelled))
+    return [*rng.choice(labelled, n_labelled, replace=False), *rng.choice(others, n - n_labelled, replace=False)]

@@ -1,4 +1,4 @@
-"""Image -> over-segmentation: the superpixels that the actor merges, by one of three methods or from a label file."""
+"""Image -> over-segmentation: the superpixels that the actor merges, by one of four methods or from a label file."""
 
 import inspect
 from collections.abc import Callable
@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 
 from segcritic.errors import UserError
 from segcritic.superpixels.affinities import mutex
+from segcritic.superpixels.boundary_maps import boundary_basins
 from segcritic.superpixels.gradients import watershed
 from segcritic.superpixels.pieces import bound, connected_pieces
 from segcritic.superpixels.shells import shells
 
-METHODS: dict[str, Callable[..., NDArray[np.int32]]] = {"shells": shells, "watershed": watershed, "mutex": mutex}
+METHODS: dict[str, Callable[..., NDArray[np.int32]]] = {
+    "shells": shells,
+    "watershed": watershed,
+    "mutex": mutex,
+    "boundaries": boundary_basins,
+}
 
 __all__ = ["METHODS", "bound", "connected_pieces", "superpixels"]
 
@@ -30,11 +36,13 @@ def superpixels(
     ----------
     image : (H, W) float32
         Objects brighter than the background, as from `segcritic.images.normalise`.
-    method : {"shells", "watershed", "mutex"}
+    method : {"shells", "watershed", "mutex", "boundaries"}
         Nested shells of relative intensity (compact bright objects); watershed of the gradient or of `boundaries`
-        (objects told by their outlines); mutex watershed of affinities derived from the image (textured objects).
+        (objects told by their outlines); mutex watershed of affinities derived from the image (textured objects);
+        watershed of `boundaries` with fewer seeds outside of objects (maps from a network).
     boundaries : (H, W) float32, optional
-        Boundary probability in [0, 1] from any network; only for "watershed".
+        Boundary probability in [0, 1] from any network; only for "watershed" and "boundaries", for the latter also
+        (2, H, W) with the probability of object.
     **settings
         Of the method; see the function of its name.
 

@@ -1,0 +1,113 @@
+"""What else the nuclei benchmark runs: peers, superpixels of a trained network or cut at the truth, a few labels."""
+
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from boundary_nets import fold_network
+from nuclei_runs import Run
+
+STILL = ("otsu", "distance watershed", "mutex watershed", "gradient multicut")
+"""Methods that learn nothing."""
+
+BY_NETWORK = ("U-Net + components", "U-Net + multicut")
+"""Methods that read the maps of the fold's boundary network."""
+
+PRETRAINED = ("StarDist", "Cellpose")
+"""Networks that the user has: their weights come by `Run.rules`' place, see `pretrained`."""
+
+FEW = 3
+"""Images with labels in the study of mixed supervision."""
+
+
+def planned_peers(arguments: Namespace) -> list[Run]:
+    """The runs of docs/peers.md."""
+    base = {"data": str(arguments.data), "images": arguments.images, "rules": arguments.rules}
+    runs = [Run(method, **base) for method in STILL]
+    for method, path in (("StarDist", arguments.stardist), ("Cellpose", arguments.cellpose)):
+        if path is not None:
+            runs.append(Run(method, **base, weights=str(path)))
+    folds = [{"fold": fold, "folds": arguments.folds} for fold in range(arguments.folds)]
+    for cut in ("network", "truth-cut"):
+        methods = BY_NETWORK if cut == "network" else BY_NETWORK[1:]
+        runs += [Run(method, **base, **fold, superpixels=cut) for method in (*methods, "bound") for fold in folds]
+        trained = {**base, "steps": arguments.steps, "superpixels": cut}
+        for labelled in (None, -1):
+            # the controlled studies are for orientation: one seed will do
+            seeds = arguments.seeds if cut == "network" and labelled is None else arguments.seeds[:1]
+            runs += [
+                Run("rules only", **trained, **fold, seed=seed, labelled=labelled) for seed in seeds for fold in folds
+            ]
+    return runs
+
+
+def planned_few_labels(arguments: Namespace) -> list[Run]:
+    """The runs of docs/few_labels.md: rules alone, rules and a few labelled images, all labelled; raw superpixels."""
+    base = {"data": str(arguments.data), "images": arguments.images, "rules": arguments.rules}
+    return [
+        Run("rules only", **base, fold=fold, folds=arguments.folds, seed=seed, steps=arguments.steps, labelled=labelled)
+        for labelled in (None, FEW, -1)
+        for seed in arguments.seeds
+        for fold in range(arguments.folds)
+    ]
+
+
+def network_of(run: Run) -> Any:
+    """The boundary network that saw the labels of the other folds only; None when the run needs none."""
+    if run.superpixels is None:
+        return None
+    return fold_network(Path(run.data), run.images, run.fold, run.folds)
+
+
+def rules_of(run: Run) -> Any:
+    """The run's rules, with superpixels from maps if it has a network."""
+    from segcritic.api import load_rules
+    from segcritic.inputs import choose_superpixels
+
+    return choose_superpixels(load_rules(run.rules), None, run.superpixels is not None)[0]
+
+
+def inputs_of(run: Run, network: Any, pixels: Any, truth: Any) -> tuple[Any, Any]:
+    """Boundary maps and superpixels for `make_scene` and `segment`; the truth is looked at for truth-cut ones only."""
+    from segcritic.superpixels import superpixels
+    from segcritic.superpixels.boundary_maps import cut_at_truth
+
+    if network is None:
+        return None, None
+    maps = network.maps(pixels)
+    cut = cut_at_truth(superpixels(pixels, "boundaries", maps), truth) if run.superpixels == "truth-cut" else None
+    return maps, cut
+
+
+def worker(run: Run, network: Any) -> Callable[[Any, Any], Any]:
+    """The function that labels pixels (or for the bound, cuts superpixels); its second argument is the truth."""
+    from segcritic import baselines
+    from segcritic.stateless.scene import make_scene
+
+    def components(pixels: Any, truth: Any) -> Any:
+        return baselines.unet_components(network.maps(pixels))
+
+    def multicut(pixels: Any, truth: Any) -> Any:
+        return baselines.unet_multicut(*inputs_of(run, network, pixels, truth))
+
+    def cut(pixels: Any, truth: Any) -> Any:
+        return make_scene(pixels, rules_of(run), *inputs_of(run, network, pixels, truth)).graph.superpixels
+
+    still = {
+        "otsu": baselines.otsu,
+        "distance watershed": baselines.distance_watershed,
+        "mutex watershed": baselines.mutex_watershed,
+        "gradient multicut": baselines.gradient_multicut,
+    }
+    if run.method in still:
+        return lambda pixels, truth: still[run.method](pixels)
+    if run.method in PRETRAINED:
+        assert run.weights is not None
+        apply, load = {
+            "StarDist": (baselines.stardist, baselines.load_stardist),
+            "Cellpose": (baselines.cellpose, baselines.load_cellpose),
+        }[run.method]
+        model = load(run.weights)
+        return lambda pixels, truth: apply(pixels, model)
+    return {"U-Net + components": components, "U-Net + multicut": multicut, "bound": cut}[run.method]

@@ -1,0 +1,183 @@
+"""The network, applied to images and kept as a folder: settings.json, weights.safetensors, card.md; no code in it."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segcritic.errors import UserError
+from segcritic.files import atomic_dir, atomic_path
+from segcritic.images import normalise
+from segcritic.models import summary
+from segcritic.stateless.unet import UNet
+
+VERSION = 1
+_FORMAT = "segcritic boundary network"
+_SHIPPED = Path(__file__).parent / "shipped"
+_TILE, _MARGIN = 1024, 48  # pixels: larger images go through in tiles that overlap by twice the margin
+_RANGE = (-0.5, 2.0)  # of normalised intensities; brighter spots are cut off
+_DIM = 0.03  # of normalised intensity: below, the logarithm is nearly linear
+_SMALLEST = 8  # pixels: shorter sides are continued by their edge
+
+
+@dataclass
+class BoundaryNet:
+    """Image -> probability of outline and of object, per pixel.
+
+    Attributes
+    ----------
+    network : UNet
+        Of two input channels (`prepare`) and two outputs, the logits of outline and of object.
+    widths : tuple of int
+        Channels of its levels.
+    card : str
+        Markdown: what it was trained on and how.
+    """
+
+    network: UNet
+    widths: tuple[int, ...]
+    card: str = ""
+
+    @classmethod
+    def new(cls, widths: tuple[int, ...]) -> "BoundaryNet":
+        """Return an untrained one."""
+        return cls(UNet(2, 2, widths), widths)
+
+    def maps(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Predict the maps of one image.
+
+        Parameters
+        ----------
+        pixels : (H, W) numbers
+            As stored; they are normalised here.
+
+        Returns
+        -------
+        (2, H, W) float32
+            Probability in [0, 1] of outline, and of object. What `boundaries` takes everywhere.
+        """
+        image = prepare(pixels)
+        height, width = image.shape[1:]
+        found = np.empty((2, height, width), np.float32)
+        for top in range(0, height, _TILE):
+            for left in range(0, width, _TILE):
+                rows = slice(max(top - _MARGIN, 0), top + _TILE + _MARGIN)
+                columns = slice(max(left - _MARGIN, 0), left + _TILE + _MARGIN)
+                tile = self._predict(image[:, rows, columns])
+                inner = tile[:, top - rows.start :, left - columns.start :][:, :_TILE, :_TILE]
+                found[:, top : top + _TILE, left : left + _TILE] = inner
+        return found
+
+    def _predict(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        height, width = image.shape[1:]
+        lacking = ((0, 0), (0, max(0, _SMALLEST - height)), (0, max(0, _SMALLEST - width)))
+        padded = np.pad(image, lacking, "edge")
+        self.network.eval()
+        with torch.no_grad():
+            logits: Tensor = self.network(torch.from_numpy(padded)[None])[0]
+        return torch.sigmoid(logits).numpy()[:, :height, :width]
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the network as a folder, at once or not at all.
+
+        Raises
+        ------
+        UserError
+            When the folder holds anything else, or cannot be written.
+        """
+        from safetensors.torch import save
+
+        folder = Path(folder)
+        if folder.is_dir() and any(folder.iterdir()) and not is_network(folder):
+            raise UserError(f"{folder} holds files that are no boundary network; give the name of a new folder")
+        settings = {"format": _FORMAT, "version": VERSION, "widths": self.widths}
+        with atomic_dir(folder) as temporary:
+            (temporary / "settings.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
+            weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+            (temporary / "weights.safetensors").write_bytes(save(weights))
+            (temporary / "card.md").write_text(self.card, encoding="utf-8")
+
+
+def prepare(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Pixels as stored -> what the network sees, (2, H, W) float32: intensity, and its logarithm for what is dim."""
+    image = np.clip(normalise(np.asarray(pixels, np.float32)), *_RANGE)
+    return np.stack([image, dimmed(image)])
+
+
+def dimmed(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logarithm of normalised intensities: 0 on the background, 1 where the image is bright."""
+    return (np.log1p(np.maximum(image, -0.5 * _DIM) / _DIM) / np.log1p(1 / _DIM)).astype(np.float32)
+
+
+def shipped() -> dict[str, str]:
+    """Names of the networks that come with segcritic, and the first sentence of each one's card."""
+    folders = [path for path in sorted(_SHIPPED.glob("*")) if is_network(path)] if _SHIPPED.is_dir() else []
+    return {path.name: summary((path / "card.md").read_text(encoding="utf-8")) for path in folders}
+
+
+def load(name_or_folder: str | os.PathLike[str]) -> BoundaryNet:
+    """Load a network's folder, or one that comes with segcritic by its name.
+
+    Raises
+    ------
+    UserError
+        When there is none, or a file of it is missing, damaged, or of a newer version.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder, names = Path(name_or_folder), shipped()
+    if not folder.exists() and str(name_or_folder) in names:
+        folder = _SHIPPED / str(name_or_folder)
+    if not folder.is_dir():
+        raise UserError(f"there is no boundary network {folder}; those that come with segcritic are {', '.join(names)}")
+    settings = _settings(folder)
+    if settings is None:
+        raise UserError(f"{folder} is no boundary network of segcritic; give a folder that its training wrote")
+    version = settings.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise UserError(f"the boundary network {folder} is of format {version!r}, unknown here: update segcritic")
+    try:
+        found = BoundaryNet.new(tuple(int(width) for width in settings["widths"]))
+        found.network.load_state_dict(load_file(folder / "weights.safetensors"))
+        card = folder / "card.md"
+        found.card = card.read_text(encoding="utf-8") if card.is_file() else ""
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise UserError(f"the boundary network {folder} is damaged ({what}); copy the whole folder again") from error
+    return found
+
+
+def is_network(folder: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder holds a boundary network (not whether all its files are sound)."""
+    return _settings(Path(folder)) is not None
+
+
+def write_maps(path: str | os.PathLike[str], maps: NDArray[np.floating]) -> None:
+    """Write maps from `BoundaryNet.maps`, (2, H, W) in [0, 1], as a 16-bit TIFF of two channels, zlib-compressed.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written.
+    """
+    import tifffile
+
+    stored = np.round(np.asarray(maps) * np.iinfo(np.uint16).max).astype(np.uint16)
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(temporary, stored, compression="zlib", photometric="minisblack", metadata={"axes": "CYX"})
+
+
+def _settings(folder: Path) -> dict[str, Any] | None:
+    """What settings.json says, if it is a boundary network's."""
+    try:
+        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return settings if isinstance(settings, dict) and settings.get("format") == _FORMAT else None

@@ -1,0 +1,197 @@
+"""Train the boundary network on label images."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy import ndimage as ndi
+from torch import Tensor, nn
+
+from segcritic import checkpoint as checkpoints
+from segcritic.boundary_net.network import BoundaryNet, dimmed, prepare
+from segcritic.errors import UserError
+
+_CHECKPOINT_SECONDS = 30.0
+_TOUCHING_WEIGHT = 6.0  # of pixels where two objects touch: few, and all that tells the two apart
+
+
+@dataclass(frozen=True)
+class BoundaryTraining:
+    """How the network learns.
+
+    Attributes
+    ----------
+    widths : channels of the U-Net's levels, the finest first
+    steps : updates
+    batch : crops in one update
+    crop : pixels, the side of a crop
+    learning_rate : of Adam at its highest; rises over the first twentieth, then falls to zero along a cosine
+    zoom : largest factor by which crops are enlarged or reduced
+    ema : decay of the moving average of the weights, which is what is kept
+    """
+
+    widths: tuple[int, ...] = (16, 32, 64, 128)
+    steps: int = 1200
+    batch: int = 4
+    crop: int = 128
+    learning_rate: float = 3e-3
+    zoom: float = 1.15
+    ema: float = 0.99
+
+
+class _Trained:
+    """Weights and optimiser, as a checkpoint wants them."""
+
+    def __init__(self, settings: BoundaryTraining) -> None:
+        self.network = BoundaryNet.new(settings.widths).network
+        self.average = BoundaryNet.new(settings.widths).network.requires_grad_(False)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), settings.learning_rate, weight_decay=1e-3)
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"network": self.network, "average": self.average}
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"optimizer": self.optimizer}
+
+
+def targets(labels: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Label image -> what the network shall predict.
+
+    Returns
+    -------
+    (3, H, W) float32
+        Outline (1 on both sides of every change of label), object, and the weight of each pixel in the loss.
+    """
+    high, low = ndi.maximum_filter(labels, 3), ndi.minimum_filter(labels, 3)
+    outline = high != low
+    lowest = ndi.minimum_filter(np.where(labels > 0, labels, np.iinfo(np.int32).max), 5)
+    touching = (lowest < ndi.maximum_filter(labels, 5)) & (lowest > 0)
+    weight = 1 + (_TOUCHING_WEIGHT - 1) * touching
+    return np.stack([outline, labels > 0, weight]).astype(np.float32)
+
+
+def crop_pair(
+    image: NDArray[np.float32], target: NDArray[np.float32], settings: BoundaryTraining, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """One crop of image (2, H, W) and target, zoomed, turned, a little changed in contrast: (5, crop, crop).
+
+    Only a little: where annotators saw the outline of a dim object is told by how dim it is.
+    """
+    side = settings.crop
+    zoom = settings.zoom ** rng.uniform(-1, 1)
+    wanted = max(8, round(side / zoom))
+    stack = np.concatenate([image[:1], target])
+    lacking = [(0, 0), *((0, max(0, wanted - length)) for length in stack.shape[1:])]
+    stack = np.pad(stack, lacking, "reflect" if min(stack.shape[1:]) > wanted // 2 else "edge")
+    top, left = (int(rng.integers(0, length - wanted + 1)) for length in stack.shape[1:])
+    part = torch.from_numpy(np.ascontiguousarray(stack[:, top : top + wanted, left : left + wanted]))[None]
+    part = F.interpolate(part, (side, side), mode="bilinear", align_corners=False)[0].numpy()
+    part = np.rot90(part, int(rng.integers(4)), (1, 2))
+    part = (part[:, :, ::-1] if rng.random() < 0.5 else part).copy()
+    part[0] = part[0] * math.exp(rng.uniform(-0.15, 0.15)) + rng.normal(0, rng.uniform(0, 0.01), part[0].shape)
+    return np.concatenate([part[:1], dimmed(part[:1]), part[1:]])
+
+
+def loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Weighted cross-entropy of both maps, plus one minus their soft Dice.
+
+    Parameters
+    ----------
+    logits : (B, 2, H, W) float
+    target : (B, 3, H, W) float
+        From `targets`; between 0 and 1 where a crop was zoomed.
+    """
+    truth, weight = target[:, :2], target[:, 2:]
+    entropy = (F.binary_cross_entropy_with_logits(logits, truth, reduction="none") * weight).mean()
+    probability = torch.sigmoid(logits)
+    shared, total = (probability * truth).sum((0, 2, 3)), (probability + truth).sum((0, 2, 3))
+    return entropy + (1 - (2 * shared + 1) / (total + 1)).mean()
+
+
+def train(
+    images: Sequence[NDArray[Any]],
+    labels: Sequence[NDArray[np.integer]],
+    settings: BoundaryTraining | None = None,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    on_step: Callable[[int, int, float], None] | None = None,
+) -> BoundaryNet:
+    """Train a network.
+
+    Parameters
+    ----------
+    images : (H, W) arrays of stored values
+    labels : (H, W) integer arrays, 0 = background
+    settings : BoundaryTraining, optional
+    seed : the same seed, images, labels and settings give the same network on the same machine
+    checkpoint : a folder in which to keep the state of training; the same call goes on from there
+    on_step : called after each step with the number of steps done, their number, and the mean loss so far
+
+    Raises
+    ------
+    UserError
+        When there are no images, or one differs in shape from its labels, or the checkpoint is of another training.
+    """
+    settings = settings or BoundaryTraining()
+    if not images or len(images) != len(labels):
+        raise UserError(f"there are {len(images)} images and {len(labels)} label images; give pairs")
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        if np.shape(image) != np.shape(label):
+            raise UserError(f"image {number} has the shape {image.shape}, its labels {label.shape}; make them equal")
+    torch.manual_seed(seed)
+    trained = _Trained(settings)
+    pairs = [(prepare(image), targets(label)) for image, label in zip(images, labels, strict=True)]
+    digest = sha256(b"".join(image.tobytes() + target.tobytes() for image, target in pairs)).hexdigest()
+    training = {"seed": seed, "settings": asdict(settings), "images": [len(pairs), digest]}
+    found = None if checkpoint is None else checkpoints.load(checkpoint, training)
+    first, before = 0, 0.0
+    if found is not None:
+        assert isinstance(found.step, int)
+        first, before = found.step, found.seconds
+        found.into(trained)
+    start = saved = time.monotonic()
+    mean_loss = math.nan
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=_has_fast_bfloat16())
+    for step in range(first, settings.steps):
+        rng = np.random.default_rng([seed, step])
+        drawn = rng.choice(len(pairs), settings.batch, replace=len(pairs) < settings.batch)
+        chosen = [pairs[number] for number in drawn]
+        batch = torch.from_numpy(np.stack([crop_pair(image, target, settings, rng) for image, target in chosen]))
+        fraction = step / settings.steps
+        for group in trained.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * min(20 * fraction + 0.05, 0.5 + 0.5 * math.cos(math.pi * fraction))
+        with autocast:
+            logits = trained.network(batch[:, :2])
+        value = loss(logits.float(), batch[:, 2:])
+        trained.optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(trained.network.parameters(), 1.0)
+        trained.optimizer.step()
+        decay = min(settings.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for mine, theirs in zip(trained.average.parameters(), trained.network.parameters(), strict=True):
+                mine.lerp_(theirs, 1 - decay)
+        mean_loss = value.item() if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * value.item()
+        if on_step is not None:
+            on_step(step + 1, settings.steps, mean_loss)
+        now = time.monotonic()
+        if checkpoint is not None and (now - saved > _CHECKPOINT_SECONDS or step + 1 == settings.steps):
+            checkpoints.save(checkpoint, trained, step + 1, now - start + before, [], training)
+            saved = now
+    return BoundaryNet(trained.average.eval(), settings.widths)
+
+
+def _has_fast_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; elsewhere it would be slower than float32."""
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return supported is not None and bool(supported())
