@@ -14,7 +14,7 @@ from segcritic import metrics
 from segcritic.errors import UserError
 from segcritic.images import normalise, read_labels
 from segcritic.inputs import Images, InputWarning, Ready, choose_superpixels, find_sources, warn_of_scale
-from segcritic.models import InputNeeds, Model, load
+from segcritic.models import InputNeeds, Model, RecurrentModel, load
 from segcritic.rules import BUILTIN, Rules, load_builtin
 from segcritic.rules import measure_rules as measure_rules_of_arrays
 from segcritic.threads import few_threads
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Checked", "Preset", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "repair", "train"]
 
 Preset = Literal["default", "paper"]
+Method = Literal["rules", "recurrent"]
 
 
 def load_rules(rules: str | os.PathLike[str] | Rules) -> Rules:
@@ -51,9 +52,10 @@ def load_rules(rules: str | os.PathLike[str] | Rules) -> Rules:
 
 def train(
     images: Images,
-    rules: str | os.PathLike[str] | Rules,
+    rules: str | os.PathLike[str] | Rules | None = None,
     *,
     labels: "Labels | None" = None,
+    method: Method = "rules",
     boundaries: Images | None = None,
     superpixels: Images | None = None,
     channel: int | str | None = None,
@@ -62,18 +64,22 @@ def train(
     seed: int = 0,
     minutes: float | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    upright: bool = False,
+    batch: int | None = None,
     on_image: Callable[[int, int], None] | None = None,
-    on_progress: "Callable[[Progress], None] | None" = None,
-) -> Model:
-    """Train a model from images and rules, without annotations or with a few.
+    on_progress: "Callable[[Any], None] | None" = None,
+) -> Model | RecurrentModel:
+    """Train a model: from images and rules, without annotations or with a few; or from annotated images alone.
 
     Parameters
     ----------
     images : a file, a folder, an (H, W) array of stored values, or a list of files and arrays
     rules : what the objects look like: a rules file, the name of a built-in one, or a `Rules`
-    labels : labels of some or all images: files or a folder, paired by stem, or arrays (None for an image without).
-        There, agreement with the labels is what is rewarded. 0 = background; pixels of the number 65535 are unlabelled
-        (`supervision.UNLABELLED`), so that labels of a patch will do
+    labels : labels of the images: files or a folder, paired by stem, or arrays; 0 = background. With method 'rules' of
+        some images (None for one without): there, agreement with the labels is what is rewarded; pixels of the number
+        65535 are unlabelled (`supervision.UNLABELLED`), so that labels of a patch will do. With method 'recurrent' of
+        all images
+    method : 'rules' learns from rules; 'recurrent' from labels alone, and draws one object after the other
     boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied; a
         second plane may hold the probability of object (`segcritic.boundary_net` predicts both)
     superpixels : the user's own superpixels likewise; or a method (shells, watershed, mutex, boundaries) instead of the
@@ -84,18 +90,46 @@ def train(
     seed : the same seed, images and rules give the same model
     minutes : stop training after so much time
     checkpoint : a folder in which to keep the state of training; the same call goes on from there
+    upright, batch : of method 'recurrent', see `annotated.train_on_labels`
     on_image : called before an image is made ready, with its number from 0 and the number of images
-    on_progress : called after every step
+    on_progress : called after every step, with a `stateless.train.Progress` or a `recurrent.train.Progress`
 
     Returns
     -------
-    Model
+    Model, or with method 'recurrent' RecurrentModel
 
     Raises
     ------
     UserError
-        When a file cannot be used (it names it), the rules have a mistake, or no image shows anything.
+        When a file cannot be used (it names it), the rules have a mistake, no image shows anything, or what the method
+        learns from is missing.
     """
+    if method == "recurrent":
+        if labels is None:
+            raise UserError("method recurrent learns from labels; give labels (--labels) of the images")
+        given = {"rules": rules, "boundaries": boundaries, "superpixels": superpixels, "channel": channel, "steps": steps}
+        for name, value in given.items():
+            if value is not None:
+                raise UserError(f"{name} is for the method rules; method recurrent learns from labels alone: leave it out")
+        from segcritic.annotated import train_on_labels
+
+        return train_on_labels(
+            images,
+            labels,  # type: ignore[arg-type]
+            upright=upright,
+            batch=batch,
+            seed=seed,
+            minutes=minutes,
+            checkpoint=checkpoint,
+            on_image=on_image,
+            on_progress=on_progress,
+        )
+    if method != "rules":
+        raise UserError(f"there is no method '{method}'; choose rules or recurrent")
+    if rules is None:
+        raise UserError("there are no rules; give a rules file (--rules), or the name of a built-in one")
+    if upright or batch is not None:
+        raise UserError("upright and batch are for the method recurrent; leave them out")
     from segcritic.stateless.scene import make_scene
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.train import train as train_on_scenes

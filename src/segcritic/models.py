@@ -229,6 +229,14 @@ def load(name_or_folder: str | os.PathLike[str], allow_python: bool = False) -> 
         raise UserError(f"cannot read {error.filename or folder}: {error.strerror}; check its permissions") from error
 
 
+def load_rule_driven(name_or_folder: str | os.PathLike[str], allow_python: bool = False) -> Model:
+    """As `load`, for what needs a model with rules. Raises UserError when it is one that was trained from labels."""
+    model = load(name_or_folder, allow_python)
+    if isinstance(model, RecurrentModel):
+        raise UserError(f"the model {name_or_folder} learned from labels and has no rules; give one trained by rules")
+    return model
+
+
 _Trained = TypeVar("_Trained")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segcritic.errors import UserError
 from segcritic.images import read_labels
 from segcritic.inputs import Images, Ready, Source, choose_superpixels, find_sources
-from segcritic.models import Model, load
+from segcritic.models import Model, load_rule_driven
 from segcritic.repair_labels import Repaired, repair_labels
 from segcritic.rules import Rules
 from segcritic.threads import few_threads
@@ -74,7 +74,7 @@ def prepare(
         raise UserError("there are no rules; give rules, or a model that has its own")
     own = None if rules is None else load_rules(rules)
     if model is not None and not isinstance(model, Model):
-        model = load(model, allow_python)
+        model = load_rule_driven(model, allow_python)
     if model is not None:
         chosen, sources = model.prepare(images, boundaries, superpixels, channel)
         own = chosen.rules if own is None else choose_superpixels(own, superpixels)[0]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from segcritic.recurrent.train import Progress as StageProgress
     from segcritic.stateless.train import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -47,8 +48,10 @@ class TrainingProgress:
         """Tell that image `number` (from 0) of `total` is being made ready."""
         self._show("Reading images", number, total, f"{number} of {total}")
 
-    def __call__(self, progress: "Progress") -> None:
-        """Tell how training goes."""
+    def __call__(self, progress: "Progress | StageProgress") -> None:
+        """Tell how training goes, by rules or in stages."""
+        if hasattr(progress, "stage"):
+            return self._tell_stage(progress)
         left = progress.seconds_left
         share = progress.seconds / (progress.seconds + left) if progress.seconds + left > 0 else 1.0
         note = (

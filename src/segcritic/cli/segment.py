@@ -3,15 +3,16 @@
 import contextlib
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
 
 if TYPE_CHECKING:
     from segcritic.ensemble import Ensemble
     from segcritic.inputs import Source
-    from segcritic.models import Model
+    from segcritic.models import Model, RecurrentModel
 
 MEASUREMENTS = "measurements.csv"
 OVERLAYS = "overlays"
@@ -28,6 +29,7 @@ def segment(
     channel: Channel = None,
     refine: Annotated[bool, Flag] = False,
     adapt: float | None = None,
+    ablate_state: Literal["lstm", "mask"] | None = None,
     overlay: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
     allow_python: Annotated[bool, Flag] = False,
@@ -50,6 +52,9 @@ def segment(
     adapt
         Seconds for which the model first goes on learning, on these very images and by its own rules. The model's
         folder stays as it is.
+    ablate_state
+        Of a recurrent model, for experiments: what it keeps of the objects found so far, its LSTM's memory alone or the
+        covered mask alone (the paper's table 2).
     overlay
         Also draw the objects over each image, as PNG in the sub-folder 'overlays'.
     overwrite
@@ -68,11 +73,19 @@ def segment(
 
     if adapt is not None and not adapt > 0:
         raise UserError(f"--adapt is {adapt:g}; give seconds, a number above 0")
-    members = [models.load(name, allow_python) for name in model]
-    loaded = members[0] if len(members) == 1 else Ensemble(members, model)
+    loaded: Model | Ensemble | RecurrentModel
+    if len(model) == 1 and isinstance(single := models.load(model[0], allow_python), models.RecurrentModel):
+        if refine or adapt is not None:
+            raise UserError(f"--refine and --adapt go by rules, and the model {model[0]} has none; leave them out")
+        loaded = replace(single, ablate=ablate_state)
+    elif ablate_state is not None:
+        raise UserError("--ablate-state is for one recurrent model; leave it out")
+    else:
+        members = [models.load_rule_driven(name, allow_python) for name in model]
+        loaded = members[0] if len(members) == 1 else Ensemble(members, model)
     loaded, sources = loaded.prepare(images, boundaries, superpixels, channel)
     targets, table_path = _targets(sources, out, images, overlay, overwrite)
-    if adapt is not None:
+    if adapt is not None and not isinstance(loaded, models.RecurrentModel):
         loaded = _adapted(loaded, sources, adapt)
     failed: list[str] = []
     rows: dict[str, list[Any]] = defaultdict(list)
@@ -83,13 +96,14 @@ def segment(
         for source in progress:
             try:
                 ready = source.read()
-                result = loaded.apply(ready, refine)
+                result = loaded.apply(ready) if isinstance(loaded, models.RecurrentModel) else loaded.apply(ready, refine)
             except UserError as error:
                 failed.append(str(error))
                 continue
             write_labels(targets[source.name], result.labels, ready.pixel_size)
             if overlay:
-                _write_overlay(targets[source.name], result.image, result.labels)
+                in_order = isinstance(loaded, models.RecurrentModel)
+                _write_overlay(targets[source.name], result.image, result.labels, in_order)
             count = len(result.table["label"])
             n_objects += count
             rows["image"] += [source.name] * count
@@ -164,9 +178,11 @@ def _overlay_path(target: Path) -> Path:
     return target.parent / OVERLAYS / f"{target.stem}.png"
 
 
-def _write_overlay(target: Path, image: Any, labels: Any) -> None:
-    from segcritic.drawing import overlay, png
+def _write_overlay(target: Path, image: Any, labels: Any, in_order: bool) -> None:
+    """Draw the objects over the image; from blue to yellow where their numbers are the order of their finding."""
+    from segcritic.drawing import overlay, png, step_colors
     from segcritic.files import atomic_path
 
+    colors = step_colors(int(labels.max())) if in_order else None
     with atomic_path(_overlay_path(target)) as temporary:
-        temporary.write_bytes(png(overlay(image, labels)))
+        temporary.write_bytes(png(overlay(image, labels, colors)))

@@ -1,4 +1,4 @@
-"""`segcritic train`: rules and images -> a model."""
+"""`segcritic train`: images with rules, or with labels -> a model."""
 
 import contextlib
 import shutil
@@ -12,29 +12,38 @@ def train(
     images: Path,
     /,
     *,
-    rules: str,
     out: Path,
+    rules: str | None = None,
+    labels: Path | None = None,
+    method: Literal["rules", "recurrent"] = "rules",
     seed: int = 0,
     minutes: float | None = None,
     steps: int | None = None,
     preset: Literal["default", "paper"] = "default",
-    labels: Path | None = None,
     boundaries: Boundaries = None,
     superpixels: Superpixels = None,
     channel: Channel = None,
+    upright: Annotated[bool, Flag] = False,
+    batch: int | None = None,
     resume: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
 ) -> None:
-    """Learn to segment images from rules about their objects, with or without labels. Ctrl-C keeps what was learned.
+    """Learn to segment images from rules about their objects, or from labels. Ctrl-C keeps what was learned.
 
     Parameters
     ----------
     images
         Image, or folder of images.
-    rules
-        Rules file, or the name of one that comes with segcritic (see: segcritic rules init).
     out
         Folder for the model; it must not exist yet.
+    rules
+        Rules file, or the name of one that comes with segcritic (see: segcritic rules init).
+    labels
+        Label images, by stem. With --method recurrent of all images. With rules of some or all: what agrees with them
+        is rewarded there, and the rules hold elsewhere. 0 is background; for rules, pixels of the number 65535 are
+        unlabelled, so that labels of a patch will do.
+    method
+        rules learns from --rules; recurrent from --labels alone, and draws one object after the other.
     seed
         The same seed, images and rules give the same model.
     minutes
@@ -43,9 +52,10 @@ def train(
         Updates, instead of the preset's number.
     preset
         default trains in minutes on two cores; paper has the sizes of the paper and needs a GPU.
-    labels
-        Label images of some or all images, by stem: what agrees with them is rewarded there, and the rules hold
-        elsewhere. 0 is background; pixels of the number 65535 are unlabelled, so that labels of a patch will do.
+    upright
+        The images have an up, such as street scenes: they are not turned in training (--method recurrent).
+    batch
+        Images in an update (--method recurrent); fewer take less memory.
     resume
         Go on with training that was cut off or stopped, with the same images and rules.
     overwrite
@@ -55,6 +65,7 @@ def train(
     from segcritic.cli.progress import TrainingProgress
     from segcritic.errors import UserError
     from segcritic.model_folder import CHECKPOINT, check_target, is_model
+    from segcritic.models import Model
 
     if resume and overwrite:
         raise UserError("--resume goes on with a model and --overwrite replaces it; give one of the two")
@@ -62,7 +73,8 @@ def train(
     checkpoint = out / CHECKPOINT
     if resume and is_model(out) and not checkpoint.is_dir():
         raise UserError(f"the model {out} has no folder '{CHECKPOINT}' to go on from; train anew with --overwrite")
-    api.load_rules(rules)  # a mistake in it, before anything is removed
+    if rules is not None:
+        api.load_rules(rules)  # a mistake in it, before anything is removed
     if overwrite:
         shutil.rmtree(checkpoint, ignore_errors=True)
     try:
@@ -74,10 +86,13 @@ def train(
                 boundaries=boundaries,
                 superpixels=superpixels,
                 channel=channel,
+                method=method,
                 preset=preset,
                 steps=steps,
                 seed=seed,
                 minutes=minutes,
+                upright=upright,
+                batch=batch,
                 checkpoint=checkpoint,
                 on_image=progress.reading,
                 on_progress=progress,
@@ -87,6 +102,8 @@ def train(
             checkpoint.rmdir()
             out.rmdir()
     model.save(out)
-    stopped = "Stopped early; what was learned so far is kept. " if model.actor.interrupted else ""
-    reward = f" (reward {model.actor.curve[-1]['reward']:.3f})" if model.actor.curve else ""
-    print(f"{stopped}Saved the model{reward}: {out}")
+    trained = model.actor if isinstance(model, Model) else model.agent
+    stopped = "Stopped early; what was learned so far is kept. " if trained.interrupted else ""
+    last = trained.curve[-1] if trained.curve else {}
+    told = next((f" ({name} {last[name]:.3f})" for name in ("reward", "dice") if name in last), "")
+    print(f"{stopped}Saved the model{told}: {out}")
