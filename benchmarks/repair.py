@@ -99,7 +99,9 @@ Cellpose were at hand.
 
 **Tuning.** The margins and shares in `proposals.py`, `repair_labels.py` and `thresholded.py` were set by looking at the
 scores of the same four kinds of labels on other images of the list: every sixth from the fourth and from the second on;
-earlier versions were also scored on those from the first and from the fifth on. Those here were left aside. The rules and superpixels themselves were developed with images of this list (see [nuclei.md](nuclei.md)).
+earlier versions were also scored on those from the first and from the fifth on, which prompted the lower margins for
+labels of a threshold and the stricter ones where little is wrong. The images here were left aside. The rules
+and superpixels themselves were developed with images of this list (see [nuclei.md](nuclei.md)).
 
 **Machine.** {common.machine(arguments.threads)} Seconds are of the processor, from pixels and labels in memory to
 repaired labels.
