@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from segcritic.stateless.agent import Policy
 
 # Set, as `CLEAR`, by looking at scores on images of nuclei: docs/repair.md says on which.
-_STRICT = Caution({"merge": 0.63, "split": 0.22, "drop": 0.9, "add": 0.9, "rearrange": 0.63}, least_score=0.6)
+_STRICT = Caution({"merge": 0.7, "split": 0.35, "drop": 0.95, "add": 0.95, "rearrange": 0.7}, least_score=0.7)
 _THRESHOLDED = Caution({"merge": 0.3, "split": 0.05, "drop": 0.3, "add": 0.3, "rearrange": 0.2}, 0.3, liked=0.98)
 _FEW = 0.12  # share of the objects that are touched, below which odd objects are likelier than faults: be strict
 
