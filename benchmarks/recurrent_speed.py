@@ -22,7 +22,8 @@ def main() -> None:
     rows = [_measure(size, arguments) for size in ((64, 160) if arguments.quick else (64, 160, 224))]
     text = f"""# Cost of labelling an image with the recurrent method
 
-`{common.command(arguments, ("threads", "objects"))}` made this page. {common.machine(arguments.threads, ("numpy", "torch"))}
+`{common.command(arguments, ("threads", "objects"))}` made this page.
+{common.machine(arguments.threads, ("numpy", "torch"))}
 
 An episode of {arguments.objects} objects with the default networks (random weights: the cost does not depend on them).
 GMAC: 10^9 multiply-accumulates, counted by PyTorch over the convolutions and linear layers that run. The published

@@ -56,6 +56,47 @@ def train(
     *,
     labels: "Labels | None" = None,
     method: Method = "rules",
+    **settings: Any,
+) -> Model | RecurrentModel:
+    """Train a model: from images and rules, without annotations or with a few; or from annotated images alone.
+
+    Parameters
+    ----------
+    images, labels : see `train_by_rules` and `annotated.train_on_labels`
+    rules : what the objects look like; needed by method 'rules'
+    method : 'rules' learns from rules; 'recurrent' from labels alone, and draws one object after the other
+    settings : further parameters of the function that does it: `train_by_rules` (boundaries, superpixels, channel,
+        preset, steps, seed, minutes, ...) or `annotated.train_on_labels` (upright, batch, seed, minutes, ...)
+
+    Returns
+    -------
+    Model, or with method 'recurrent' RecurrentModel
+
+    Raises
+    ------
+    UserError
+        When a file cannot be used (it names it), the rules have a mistake, or what the method learns from is missing.
+    """
+    if method == "rules":
+        if rules is None:
+            raise UserError("there are no rules; give a rules file (--rules), or the name of a built-in one")
+        return train_by_rules(images, rules, labels=labels, **settings)
+    if method != "recurrent":
+        raise UserError(f"there is no method '{method}'; choose rules or recurrent")
+    if labels is None:
+        raise UserError("method recurrent learns from labels; give labels (--labels) of the images")
+    if rules is not None:
+        raise UserError("method recurrent learns from labels alone; leave the rules out")
+    from segcritic.annotated import train_on_labels
+
+    return train_on_labels(images, labels, **settings)  # type: ignore[arg-type]
+
+
+def train_by_rules(
+    images: Images,
+    rules: str | os.PathLike[str] | Rules,
+    *,
+    labels: "Labels | None" = None,
     boundaries: Images | None = None,
     superpixels: Images | None = None,
     channel: int | str | None = None,
@@ -64,22 +105,18 @@ def train(
     seed: int = 0,
     minutes: float | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
-    upright: bool = False,
-    batch: int | None = None,
     on_image: Callable[[int, int], None] | None = None,
-    on_progress: "Callable[[Any], None] | None" = None,
-) -> Model | RecurrentModel:
-    """Train a model: from images and rules, without annotations or with a few; or from annotated images alone.
+    on_progress: "Callable[[Progress], None] | None" = None,
+) -> Model:
+    """Train a model from images and rules, without annotations or with a few.
 
     Parameters
     ----------
     images : a file, a folder, an (H, W) array of stored values, or a list of files and arrays
     rules : what the objects look like: a rules file, the name of a built-in one, or a `Rules`
-    labels : labels of the images: files or a folder, paired by stem, or arrays; 0 = background. With method 'rules' of
-        some images (None for one without): there, agreement with the labels is what is rewarded; pixels of the number
-        65535 are unlabelled (`supervision.UNLABELLED`), so that labels of a patch will do. With method 'recurrent' of
-        all images
-    method : 'rules' learns from rules; 'recurrent' from labels alone, and draws one object after the other
+    labels : labels of some or all images: files or a folder, paired by stem, or arrays (None for an image without).
+        There, agreement with the labels is what is rewarded. 0 = background; pixels of the number 65535 are unlabelled
+        (`supervision.UNLABELLED`), so that labels of a patch will do
     boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied; a
         second plane may hold the probability of object (`segcritic.boundary_net` predicts both)
     superpixels : the user's own superpixels likewise; or a method (shells, watershed, mutex, boundaries) instead of the
@@ -90,46 +127,18 @@ def train(
     seed : the same seed, images and rules give the same model
     minutes : stop training after so much time
     checkpoint : a folder in which to keep the state of training; the same call goes on from there
-    upright, batch : of method 'recurrent', see `annotated.train_on_labels`
     on_image : called before an image is made ready, with its number from 0 and the number of images
-    on_progress : called after every step, with a `stateless.train.Progress` or a `recurrent.train.Progress`
+    on_progress : called after every step
 
     Returns
     -------
-    Model, or with method 'recurrent' RecurrentModel
+    Model
 
     Raises
     ------
     UserError
-        When a file cannot be used (it names it), the rules have a mistake, no image shows anything, or what the method
-        learns from is missing.
+        When a file cannot be used (it names it), the rules have a mistake, or no image shows anything.
     """
-    if method == "recurrent":
-        if labels is None:
-            raise UserError("method recurrent learns from labels; give labels (--labels) of the images")
-        given = {"rules": rules, "boundaries": boundaries, "superpixels": superpixels, "channel": channel, "steps": steps}
-        for name, value in given.items():
-            if value is not None:
-                raise UserError(f"{name} is for the method rules; method recurrent learns from labels alone: leave it out")
-        from segcritic.annotated import train_on_labels
-
-        return train_on_labels(
-            images,
-            labels,  # type: ignore[arg-type]
-            upright=upright,
-            batch=batch,
-            seed=seed,
-            minutes=minutes,
-            checkpoint=checkpoint,
-            on_image=on_image,
-            on_progress=on_progress,
-        )
-    if method != "rules":
-        raise UserError(f"there is no method '{method}'; choose rules or recurrent")
-    if rules is None:
-        raise UserError("there are no rules; give a rules file (--rules), or the name of a built-in one")
-    if upright or batch is not None:
-        raise UserError("upright and batch are for the method recurrent; leave them out")
     from segcritic.stateless.scene import make_scene
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.train import train as train_on_scenes

@@ -14,7 +14,7 @@ from torch import Tensor
 from segcritic.errors import UserError
 from segcritic.files import atomic_dir, atomic_path
 from segcritic.images import normalise
-from segcritic.models import summary
+from segcritic.model_folder import summary
 from segcritic.stateless.unet import UNet
 
 VERSION = 1

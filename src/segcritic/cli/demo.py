@@ -35,7 +35,7 @@ def demo(*, out: Path = Path("demo")) -> None:
         init(NAME, rules)
     print(f"Learning to find coins, from {rules} alone ...", flush=True)
     with TrainingProgress() as progress:
-        model = api.train(photograph, rules, on_image=progress.reading, on_progress=progress)
+        model = api.train_by_rules(photograph, rules, on_image=progress.reading, on_progress=progress)
     model.save(out / "model")
     found = model.analyse(photograph)
     labels = out / "labels"

@@ -15,7 +15,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class TrainingProgress:
-    """Shows the reward, the objects per image and the time left. Use as a context manager; call it with progress."""
+    """Shows what training tells, and the time left. Use as a context manager; call it with progress."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -49,14 +49,9 @@ class TrainingProgress:
         self._show("Reading images", number, total, f"{number} of {total}")
 
     def __call__(self, progress: "Progress | StageProgress") -> None:
-        """Tell how training goes, by rules or in stages."""
-        if hasattr(progress, "stage"):
-            return self._tell_stage(progress)
-        left = progress.seconds_left
-        share = progress.seconds / (progress.seconds + left) if progress.seconds + left > 0 else 1.0
-        note = (
-            f"reward {progress.reward:.3f}, {progress.objects_per_image:.1f} objects per image, {_duration(left)} left"
-        )
+        """Tell how training goes."""
+        share = progress.seconds / max(progress.seconds + progress.seconds_left, 1e-9)
+        note = f"{progress.note}, {_duration(progress.seconds_left)} left"
         self._show("Training", share, 1, note)
         if self._quiet and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()

@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -87,6 +88,8 @@ def segment(
     targets, table_path = _targets(sources, out, images, overlay, overwrite)
     if adapt is not None and not isinstance(loaded, models.RecurrentModel):
         loaded = _adapted(loaded, sources, adapt)
+    in_order = isinstance(loaded, models.RecurrentModel)
+    apply = loaded.apply if isinstance(loaded, models.RecurrentModel) else partial(loaded.apply, refine=refine)
     failed: list[str] = []
     rows: dict[str, list[Any]] = defaultdict(list)
     n_objects = 0
@@ -96,13 +99,12 @@ def segment(
         for source in progress:
             try:
                 ready = source.read()
-                result = loaded.apply(ready) if isinstance(loaded, models.RecurrentModel) else loaded.apply(ready, refine)
+                result = apply(ready)
             except UserError as error:
                 failed.append(str(error))
                 continue
             write_labels(targets[source.name], result.labels, ready.pixel_size)
             if overlay:
-                in_order = isinstance(loaded, models.RecurrentModel)
                 _write_overlay(targets[source.name], result.image, result.labels, in_order)
             count = len(result.table["label"])
             n_objects += count

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
 
@@ -19,7 +19,7 @@ def train(
     seed: int = 0,
     minutes: float | None = None,
     steps: int | None = None,
-    preset: Literal["default", "paper"] = "default",
+    preset: Literal["default", "paper"] | None = None,
     boundaries: Boundaries = None,
     superpixels: Superpixels = None,
     channel: Channel = None,
@@ -67,6 +67,17 @@ def train(
     from segcritic.model_folder import CHECKPOINT, check_target, is_model
     from segcritic.models import Model
 
+    own = _own_settings(
+        method,
+        rules={
+            "boundaries": boundaries,
+            "superpixels": superpixels,
+            "channel": channel,
+            "steps": steps,
+            "preset": preset,
+        },
+        recurrent={"upright": upright or None, "batch": batch},
+    )
     if resume and overwrite:
         raise UserError("--resume goes on with a model and --overwrite replaces it; give one of the two")
     check_target(out, replace=resume or overwrite)
@@ -83,19 +94,13 @@ def train(
                 images,
                 rules,
                 labels=labels,
-                boundaries=boundaries,
-                superpixels=superpixels,
-                channel=channel,
                 method=method,
-                preset=preset,
-                steps=steps,
                 seed=seed,
                 minutes=minutes,
-                upright=upright,
-                batch=batch,
                 checkpoint=checkpoint,
                 on_image=progress.reading,
                 on_progress=progress,
+                **own,
             )
     finally:
         with contextlib.suppress(OSError):  # nothing is left behind by training that never began
@@ -107,3 +112,14 @@ def train(
     last = trained.curve[-1] if trained.curve else {}
     told = next((f" ({name} {last[name]:.3f})" for name in ("reward", "dice") if name in last), "")
     print(f"{stopped}Saved the model{told}: {out}")
+
+
+def _own_settings(method: str, **given: dict[str, Any]) -> dict[str, Any]:
+    """The method's own settings of those given by method; UserError when one of another method was given."""
+    from segcritic.errors import UserError
+
+    for other, settings in given.items():
+        for name, value in settings.items():
+            if other != method and value is not None:
+                raise UserError(f"--{name} is for --method {other}; leave it out")
+    return {name: value for name, value in given[method].items() if value is not None}

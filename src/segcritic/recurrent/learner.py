@@ -65,18 +65,15 @@ class Learner:
         networks.requires_grad_(False)
         for part in trained:
             part.requires_grad_(True)
-        self._optimizers = {"agent_optimizer": self._adam(trained)}
+        rate = self.settings.learning_rate * (self.settings.episodes_rate if stage == "episodes" else 1.0)
+        self._optimizers = {"agent_optimizer": _adam(trained, rate)}
         if stage == "episodes" and self.settings.objective == "actor-critic":
-            self._optimizers["critic_optimizer"] = self._adam([self.critic])
+            self._optimizers["critic_optimizer"] = _adam([self.critic], self.settings.learning_rate)
 
     def end(self) -> None:
         """End the stage: what it trained becomes its average."""
         self.networks.load_state_dict(self.average.state_dict())
         self._optimizers = {}
-
-    def _adam(self, parts: list[nn.Module]) -> torch.optim.Optimizer:
-        parameters = [p for part in parts for p in part.parameters()]
-        return torch.optim.AdamW(parameters, self.settings.learning_rate, weight_decay=0.01)
 
     def update(
         self, stage: str, step: int, fraction: float, batch: Batch, rng: np.random.Generator
@@ -86,7 +83,7 @@ class Learner:
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
                 rate = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fraction))
-                group["lr"] = self.settings.learning_rate * rate * warm
+                group["lr"] = group["initial_lr"] * rate * warm
         noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
         with torch.autocast(self.device.type, torch.bfloat16):
             loss, told = {
@@ -284,6 +281,13 @@ class Learner:
         """KL divergence of the actions from the prior, weighted: keeps them spread, and the actor exploring."""
         divergences = torch.stack([prior_divergence(s.mean, s.log_variance).mean() for s in episodes.steps])
         return self.settings.exploration * divergences.mean()
+
+
+def _adam(parts: list[nn.Module], rate: float) -> torch.optim.Optimizer:
+    optimizer = torch.optim.AdamW([p for part in parts for p in part.parameters()], rate, weight_decay=0.01)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = rate
+    return optimizer
 
 
 def _draw_objects(batch: Batch, most: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -73,6 +73,8 @@ class RecurrentSettings:
         one image that the mask VAE draws at once.
     learning_rate
         Of AdamW, at the start of each stage; it falls along a cosine.
+    episodes_rate
+        Learning rate of the last stage at its start, as a part of that: it must not undo what the actor has learned.
     ema
         Decay of the moving average of the weights, which is what the model keeps.
     stop_at
@@ -107,6 +109,7 @@ class RecurrentSettings:
     states: int = 8
     first_length: int = 8
     learning_rate: float = 2e-3
+    episodes_rate: float = 0.2
     ema: float = 0.995
     stop_at: float = 0.5
 

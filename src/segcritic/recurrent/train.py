@@ -26,14 +26,22 @@ _SHARES = {"context": 0.12, "masks": 0.25, "first": 0.33, "episodes": 0.30}
 
 @dataclass
 class Progress:
-    """Where training stands: stage, step in it, and its loss and mean Dice (or reward) over the last steps."""
+    """Where training stands: stage, step in it, and its loss and mean Dice (or reward) over the last steps.
+
+    The time that is left is known when training is limited in time; otherwise it is a rough guess.
+    """
 
     stage: str
     step: int
     steps: int
     told: dict[str, float]
     seconds: float
-    share: float
+    seconds_left: float
+
+    @property
+    def note(self) -> str:
+        """What a user wants to know, in a few words."""
+        return f"stage {self.stage}, " + ", ".join(f"{name} {value:.3f}" for name, value in self.told.items())
 
 
 @dataclass
@@ -130,7 +138,10 @@ def train(
                 if step % max(1, steps // _CURVE_POINTS) == 0 or done == steps:
                     curve.append({"stage": stage, "step": done, "seconds": now - start + before, **told})
                 if on_progress is not None:
-                    on_progress(Progress(stage, done, steps, told, now - start + before, fraction))
+                    so_far = now - start + before
+                    left = so_far * _share_left(settings, number, fraction)
+                    left = left if minutes is None else max(0.0, 60 * minutes - so_far)
+                    on_progress(Progress(stage, done, steps, told, so_far, left))
                 if now - saved > _CHECKPOINT_SECONDS:
                     save(number, done)
                     saved = now
@@ -142,6 +153,14 @@ def train(
         save(number, done)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedAgent(weights, settings, curve, interrupted)
+
+
+def _share_left(settings: RecurrentSettings, stage: int, fraction: float) -> float:
+    """Time that is left, as a multiple of the time spent, judged by what the stages take in a limited training."""
+    steps = [getattr(settings, f"{name}_steps") > 0 for name in STAGES]
+    shares = [_SHARES[name] * counts for name, counts in zip(STAGES, steps, strict=True)]
+    spent = sum(shares[:stage]) + max(fraction, 1e-3) * shares[stage]
+    return (sum(shares) - spent) / spent
 
 
 def _share_of_time(stage: int, spent: float) -> float:

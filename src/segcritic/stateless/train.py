@@ -47,6 +47,11 @@ class Progress:
     seconds_left: float
     curve: list[dict[str, float]]
 
+    @property
+    def note(self) -> str:
+        """What a user wants to know, in a few words."""
+        return f"reward {self.reward:.3f}, {self.objects_per_image:.1f} objects per image"
+
 
 @dataclass
 class TrainedActor:
