@@ -181,7 +181,7 @@ def test_several_models_agree(here, run):
 
 def test_confidence_falls_where_models_differ():
     one, other = trained(), models.load("nuclei")
-    other = models.Model("stateless", one.rules, other.actor, "", one.needs)
+    other = models.Model(one.rules, other.actor, "", one.needs)
     ready = Ready("a", disks()[0].astype(np.float32), None, None, None)
     found = Ensemble([one, other]).apply(ready)
     alone = [model.apply(ready).labels for model in (one, other)]
@@ -193,12 +193,12 @@ def test_confidence_falls_where_models_differ():
 
 def test_models_that_do_not_fit_together_are_refused(here, run):
     other = segcritic.Rules.loads(RULES.replace("250", "300"))
-    segcritic.Model("stateless", other, trained().actor, "", trained().needs).save(here / "other")
+    segcritic.Model(other, trained().actor, "", trained().needs).save(here / "other")
     code, _, err = run("segment images --model model --model other --out new")
     assert code == 2
     assert "the models model and other have different rules or superpixels" in err
     needy = models.InputNeeds(boundaries=True)
-    segcritic.Model("stateless", trained().rules, trained().actor, "", needy).save(here / "needy")
+    segcritic.Model(trained().rules, trained().actor, "", needy).save(here / "needy")
     code, _, err = run("segment images --model model --model needy --out new")
     assert "the models model and needy take different input" in err
     assert not (here / "new").exists()
