@@ -12,8 +12,10 @@ from segcritic.rewards import node_weights
 from segcritic.rules import Context, Rules, rough_descriptors
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.features import edge_features, node_features, rough_partition
+from segcritic.stateless.radial import find_center, node_places, radial_edge_features, radial_node_features
 from segcritic.superpixels import connected_pieces, superpixels
 from segcritic.superpixels.hough import likely_circles
+from segcritic.superpixels.lines import line_relief, line_strength
 from segcritic.superpixels.shells import Relief, relief
 
 _SMALLEST_ROUGH = 0.1  # of a typical disk: smaller rough objects are debris
@@ -31,13 +33,13 @@ class Scene:
     relief : Relief, optional
         None in a lean scene.
     background : (N,) float64
-        Likelihood of each superpixel to be background; 0.5 when the rules name no polarity.
+        Likelihood of each superpixel to be background; 0.5 when the rules name neither polarity nor place.
     weight : (N,) float64
         Of each superpixel in the rewards: its area, up to that of a typical object.
     context : Context
         What rules with ``expect: rough`` compare with.
     node_features, edge_features : (N, Fn), (E, Fe) float32
-        Hand-made features.
+        Hand-made features; those relative to the rules' centre last, if they refer to one.
     """
 
     image: NDArray[np.float32]
@@ -83,9 +85,14 @@ def make_scene(
     image = normalise(np.asarray(pixels, np.float32))
     if rules.polarity < 0:
         image = 1 - image
-    found = relief(image, rules.superpixels.settings.get("radius") if rules.superpixels else None)
     method = rules.superpixels.method if rules.superpixels else "shells"
     settings = rules.superpixels.settings if rules.superpixels else {}
+    lines = settings.get("lines")
+    if lines and boundaries is None:
+        boundaries = line_strength(image, lines, settings.get("sigma", 1.0))
+    # Objects that are told by lines alone lie between these, be they bright or dark.
+    told_by_lines = lines and boundaries is not None and not rules.polarity
+    found = line_relief(image, boundaries) if told_by_lines else relief(image, settings.get("radius"))
     heights = boundaries if method == "watershed" else None
     if method == "shells":
         settings = {"outline": (rules.background or BackgroundRule()).level, "found": found} | settings
@@ -95,8 +102,13 @@ def make_scene(
         found = circles.relief(image.shape)
         boundaries = circles.outlines(image.shape) if boundaries is None else boundaries
     cut = superpixels(image, method, heights, **settings) if given is None else connected_pieces(given)
-    graph = build_graph(image, cut, boundaries)
-    background = _background(graph, found, rules)
+    graph = build_graph(image, cut, boundaries, find_center(image, rules))
+    place = node_places(graph, rules)
+    background = _background(graph, found, rules, place)
+    nodes, edges = node_features(graph, image, found, background), edge_features(graph, image, found, background)
+    if rules.radial:
+        nodes = np.hstack([nodes, radial_node_features(graph, found.radius, place)])
+        edges = np.hstack([edges, radial_edge_features(graph, found.radius, place)])
     return Scene(
         image,
         graph,
@@ -104,18 +116,19 @@ def make_scene(
         background,
         node_weights(graph, np.pi * found.radius**2),
         Context(rough=_rough_values(graph, found, rules)),
-        node_features(graph, image, found, background),
-        edge_features(graph, image, found, background),
+        nodes.astype(np.float32),
+        edges.astype(np.float32),
     )
 
 
-def _background(graph: SuperpixelGraph, found: Relief, rules: Rules) -> NDArray[np.float64]:
+def _background(graph: SuperpixelGraph, found: Relief, rules: Rules, place: NDArray[np.float64]) -> NDArray[np.float64]:
     if not rules.polarity:
-        return np.full(graph.n_nodes, 0.5)
+        return 1 - place if rules.knows_background else np.full(graph.n_nodes, 0.5)
     rule = rules.background or BackgroundRule()
     height = np.bincount(graph.superpixels.ravel(), found.height.ravel(), graph.n_nodes)
     height /= np.bincount(graph.superpixels.ravel(), minlength=graph.n_nodes)
-    return 1 / (1 + np.exp(np.clip((height - rule.level) / rule.softness, -30, 30)))
+    bright = 1 / (1 + np.exp(np.clip((rule.level - height) / rule.softness, -30, 30)))
+    return 1 - bright * place
 
 
 def _rough_values(graph: SuperpixelGraph, found: Relief, rules: Rules) -> dict[str, float]:
