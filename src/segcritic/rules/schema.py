@@ -171,11 +171,6 @@ class Rules(Model):
         named = self.descriptors.keys() & {"radial_distance", "radial_angle"}
         return bool(named or self.center is not None or self.where is not None)
 
-    @property
-    def knows_background(self) -> bool:
-        """Whether the rules say which superpixels are likely background: by their brightness, or by their place."""
-        return bool(self.polarity or self.where is not None)
-
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a rules file; any mistake in it is a UserError with file, line and key."""

@@ -17,6 +17,7 @@ N_RADIAL_NODE_FEATURES = 5
 N_RADIAL_EDGE_FEATURES = 7
 
 _SMOOTH = 0.02  # of the image's shorter side: closes the gaps between structures of the foreground
+_LEVEL = 0.6  # of the way from the ground to Otsu's threshold
 
 
 def find_center(image: NDArray[np.float32], rules: Rules) -> tuple[float, float]:
@@ -28,19 +29,23 @@ def find_center(image: NDArray[np.float32], rules: Rules) -> tuple[float, float]
 
 
 def foreground_center(image: NDArray[np.float32]) -> tuple[float, float]:
-    """Row, col of the middle of what stands out from the ground: the largest bright piece, its holes filled.
+    """Row, col of the middle of what stands out from the ground: of the convex hull of the largest bright piece.
 
-    Bright is what lies above Otsu's threshold of the smoothed image. The middle of the image if nothing stands out.
+    Bright is what lies a little below Otsu's threshold of the smoothed image, and above. The middle of the image if
+    nothing stands out.
     """
     from skimage.filters import threshold_otsu
+    from skimage.morphology import convex_hull_image
 
     smooth = ndi.gaussian_filter(image, max(1.0, _SMOOTH * min(image.shape)))
-    bright = smooth > threshold_otsu(smooth) if np.ptp(smooth) > 0 else np.zeros(image.shape, bool)
+    ground = float(np.percentile(smooth, 1))
+    level = ground + _LEVEL * (threshold_otsu(smooth) - ground) if np.ptp(smooth) > 0 else np.inf
+    bright = smooth > level
     pieces, n = ndi.label(ndi.binary_fill_holes(bright))  # pyright: ignore[reportGeneralTypeIssues]
     if not n:
         return (image.shape[0] - 1) / 2, (image.shape[1] - 1) / 2
     largest = np.bincount(pieces.ravel())[1:].argmax() + 1
-    row, col = ndi.center_of_mass(pieces == largest)
+    row, col = ndi.center_of_mass(convex_hull_image(pieces == largest))
     return float(row), float(col)
 
 

@@ -33,7 +33,8 @@ class Scene:
     relief : Relief, optional
         None in a lean scene.
     background : (N,) float64
-        Likelihood of each superpixel to be background; 0.5 when the rules name neither polarity nor place.
+        Likelihood of each superpixel to be background; without a polarity 0.5 where objects
+        may be.
     weight : (N,) float64
         Of each superpixel in the rewards: its area, up to that of a typical object.
     context : Context
@@ -123,7 +124,7 @@ def make_scene(
 
 def _background(graph: SuperpixelGraph, found: Relief, rules: Rules, place: NDArray[np.float64]) -> NDArray[np.float64]:
     if not rules.polarity:
-        return 1 - place if rules.knows_background else np.full(graph.n_nodes, 0.5)
+        return 1 - 0.5 * place
     rule = rules.background or BackgroundRule()
     height = np.bincount(graph.superpixels.ravel(), found.height.ravel(), graph.n_nodes)
     height /= np.bincount(graph.superpixels.ravel(), minlength=graph.n_nodes)
