@@ -242,7 +242,8 @@ _WHOLE = ("min_size", "n_superpixels")
 class SuperpixelRule(BaseModel):
     """How the image is cut into superpixels: a method, and any of its `SUPERPIXEL_SETTINGS` (passed on as keywords).
 
-    All are numbers above 0, but for `circles`, the smallest and the largest radius: [5, 40], and `lines`: bright or dark.
+    All are numbers above 0, but for `circles`, the smallest and the largest radius: [5, 40], and `lines`, the word
+    bright or dark.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

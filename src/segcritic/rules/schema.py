@@ -48,7 +48,7 @@ class Rules(Model):
     superpixels
         How the image is cut into superpixels: the method's name, or a mapping with `method` and its settings.
     center
-        What objects are arranged about: the middle of the image, the middle of its foreground, or row and col in pixels.
+        What objects are arranged about: the middle of the image or of its foreground, or row and col in pixels.
     where
         How far from `center` objects are found.
     border

@@ -70,8 +70,10 @@ class Policy(nn.Module):
         graphs = []
         for scene in scenes:
             if scene.edge_features.shape[1] != self.n_edge:
-                trained = "about a centre" if self.settings.radial else "without a centre"
-                raise UserError(f"the model was trained by rules {trained}, which its rules.yaml no longer has: train anew")
+                trained = "with" if self.settings.radial else "without"
+                raise UserError(
+                    f"the model was trained {trained} a centre in its rules, which have changed: train anew"
+                )
             parts: list[Tensor] = []
             if self.settings.hand_made:
                 hand_made = torch.as_tensor(scene.node_features, device=device)
@@ -95,4 +97,3 @@ class Policy(nn.Module):
         """
         prior = graph.edge_features[:, _CONTRAST] + graph.edge_features[:, _BETWEEN_CORES]
         return self.actor(graph, self.settings.warm_start * prior)
-

@@ -91,9 +91,10 @@ def make_scene(
     lines = settings.get("lines")
     if lines and boundaries is None:
         boundaries = line_strength(image, lines, settings.get("sigma", 1.0))
-    # Objects that are told by lines alone lie between these, be they bright or dark.
-    told_by_lines = lines and boundaries is not None and not rules.polarity
-    found = line_relief(image, boundaries) if told_by_lines else relief(image, settings.get("radius"))
+    if lines and boundaries is not None and not rules.polarity:
+        found = line_relief(image, np.asarray(boundaries, np.float32))  # objects lie between lines, bright or dark
+    else:
+        found = relief(image, settings.get("radius"))
     heights = boundaries if method == "watershed" else None
     if method == "shells":
         settings = {"outline": (rules.background or BackgroundRule()).level, "found": found} | settings
