@@ -30,7 +30,7 @@ def main() -> None:
         options.train, options.test, options.seeds, options.steps = 4, 3, [0], 40
     use_threads(options.threads)
     results, notes = run(options.train, options.test, options.seeds, options.steps)
-    words = command(options, ("train", "test", "steps")) if not options.quick else "python benchmarks/embryo.py --quick"
+    words = command(options, ("quick",) if options.quick else ("train", "test", "seeds", "steps"))
     write_page(page(results, notes, options.train, options.test, options.seeds, words, options.threads), options, PAGE)
 
 
