@@ -87,7 +87,7 @@ def node_rewards(
     dark = np.bincount(row.ravel(), np.broadcast_to(weight * background, row.shape).ravel(), len(objects)) / total
     # Without a polarity, 0.5 is the least likelihood of background, and then an object earns its full score.
     full = 1 if rules.polarity else 2
-    bright, bright_object = full * (1 - background), full * (1 - dark)
+    bright, bright_object = (np.minimum(full * (1 - likely), 1) for likely in (background, dark))
     foreground = (score * bright_object > dark) & (score >= rules.keep_above)
     node = np.where(foreground[row], score[row] * bright, background)
     n_objects = np.bincount(objects.sample, foreground, len(row))
