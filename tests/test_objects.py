@@ -192,6 +192,48 @@ def test_positions(table):
     np.testing.assert_allclose(table["center_distance"], np.hypot(row - 39.5, col - 47.5) / (np.hypot(80, 96) / 2))
 
 
+def test_positions_about_a_centre_of_ones_own(image, partitions):
+    table = measure(build_graph(image, example()[1], center=(10.0, 70.0)), partitions)
+    row, col = table["centroid_row"] - 10, table["centroid_col"] - 70
+    np.testing.assert_allclose(table["radial_distance"], np.hypot(row, col))
+    cosine = row * np.cos(table["orientation"]) + col * np.sin(table["orientation"])
+    expected = np.arccos(np.minimum(np.abs(cosine) / np.hypot(row, col), 1))
+    np.testing.assert_allclose(table["radial_angle"], expected, atol=1e-6)
+
+
+def test_radial_angle_of_spokes():
+    labels = np.zeros((61, 61), np.int32)
+    labels[5:20, 29:32] = 1  # above the middle, upright: points to it
+    labels[29:32, 45:60] = 2  # on its right, lying
+    labels[50:53, 23:38] = 3  # below, lying: across
+    angles = measure(build_graph(labels.astype(np.float32), labels), np.arange(4))["radial_angle"]
+    np.testing.assert_allclose(np.rad2deg(angles[1:]), [0, 0, 90], atol=1e-6)
+
+
+def test_boxes_turn_with_the_object():
+    for angle in (0, 20, 45, 70, 90, 120):
+        turn = np.deg2rad(angle)
+        row, col = np.indices((81, 81)) - 40
+        along, across = row * np.cos(turn) + col * np.sin(turn), col * np.cos(turn) - row * np.sin(turn)
+        labels = ((np.abs(along) < 25) & (np.abs(across) < 8)).astype(np.int32)
+        pieces = np.where(labels == 1, 1 + (along > 5) + 2 * (across > 0), 0)  # the object consists of four superpixels
+        table = measure(build_graph(labels.astype(np.float32), pieces), np.array([0, 1, 1, 1, 1]))
+        assert table["box_length"][1] == pytest.approx(50, abs=2)
+        assert table["box_width"][1] == pytest.approx(16, abs=2)
+        assert 0.85 < table["box_fill"][1] <= 1
+
+
+def test_boxes_equal_the_extents_of_the_pixel_corners(graph, partitions, table):
+    for row in range(0, len(table), 7):
+        y, x = np.nonzero(to_labels(graph, table.node_object[table.sample[row]]) == row)
+        corners = np.concatenate([np.stack([y + dy, x + dx], 1) for dy in (0, 1) for dx in (0, 1)])
+        axis = np.array([np.cos(table["orientation"][row]), np.sin(table["orientation"][row])])
+        assert table["box_length"][row] == pytest.approx(np.ptp(corners @ axis))
+        assert table["box_width"][row] == pytest.approx(np.ptp(corners @ [-axis[1], axis[0]]))
+        fill = len(y) / (table["box_length"][row] * table["box_width"][row])
+        assert table["box_fill"][row] == pytest.approx(fill)
+
+
 def test_whole_image_as_one_object(table):
     assert {name: table[name][0] for name in ("touches_border", "neighbours", "contrast", "boundary_gradient")} == {
         "touches_border": 1,

@@ -20,6 +20,8 @@ description: what we know
 pixel_size: 0.65
 superpixels: {method: shells, pieces: 14}
 border: drop
+center: [120, 128.5]
+where: {at_least: 20, at_most: 45, tolerance: 5, unit: um}
 area: {expect: 650, tolerance: 30%, unit: µm², weight: 2}
 major_axis: {expect: rough, scale: log}
 circularity: {at_least: 0.8, at_most: 0.95, tolerance: 0.1}
@@ -148,6 +150,22 @@ MISTAKES = {
     "border": ("area: {expect: 5}\nborder: ignor", "line 2: 'border' cannot be 'ignor'; did you mean 'ignore'?"),
     "superpixels": ("area: {expect: 5}\nsuperpixels: shell", "line 2: 'superpixels' cannot be 'shell'; did you mean"),
     "superpixel method": ("area: {expect: 5}\nsuperpixels: {level: 3}", "line 2: 'superpixels' lacks 'method'"),
+    "centre": ("area: {expect: 5}\ncenter: imag", "line 2: 'center' cannot be 'imag'; did you mean 'image'"),
+    "place of the centre": (
+        "area: {expect: 5}\ncenter: [3, yes]",
+        r"line 2: 'center' should be image, foreground, or row and col in pixels such as \[120, 128\], not",
+    ),
+    "British centre": ("area: {expect: 5}\ncentre: image", "line 2: unknown rule 'centre'; did you mean 'center'?"),
+    "ring": ("ring: {expect: 60}", "line 1: unknown rule 'ring'; did you mean 'radial_distance'?"),
+    "key in where": (
+        "area: {expect: 5}\nwhere: {atleast: 5}",
+        "unknown key 'atleast' in 'where'; did you mean 'at_leas",
+    ),
+    "where, roughly": ("area: {expect: 5}\nwhere: {expect: rough}", "line 2: 'expect' of 'where' of a place cannot be"),
+    "weight of a place": ("area: {expect: 5}\nwhere: {expect: 50, weight: 2}", "'weight' of 'where' has no use here"),
+    "unit of a place": ("area: {expect: 5}\nwhere: {expect: 50, unit: px2}", "'unit' of 'where' cannot be px2: use px"),
+    "negative distance": ("area: {expect: 5}\nwhere: {expect: -50}", "'expect' of 'where' is -50, but where is never"),
+    "radial angle": ("radial_angle: {at_most: 10}", "'radial_angle' is an angle: give it a tolerance in degrees"),
     "both polarities": (
         "intensity: {brighter_than: background, darker_than: background}",
         "either brighter_than or dark",
@@ -231,6 +249,7 @@ def test_kinds_cover_the_descriptors():
         ("{method: shells, radius: -5}", "should be a number above 0, not -5"),
         ("{method: mutex, min_size: 2.5}", "should be a whole number above 0, not 2.5"),
         ("{method: watershed, mean_size: 0}", "should be a number above 0, not 0"),
+        ("{method: watershed, lines: white}", "'lines' of 'superpixels' cannot be 'white'; possible are bright, dark"),
         ("{method: watershed, circles: 5}", "should be two radii such as"),
         ("{method: watershed, circles: [0, 5]}", "should be two radii such as"),
         ("{method: watershed, circles: [40, 5]}", "the smaller first, not"),

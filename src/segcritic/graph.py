@@ -83,6 +83,8 @@ class SuperpixelGraph:
         Row, col of the midpoints of the cracks of each edge.
     border_points, border_start : (B, 2) float32 and (N + 1,) int64 arrays
         Row, col of the midpoints of each superpixel's cracks on the image border.
+    center : (float, float)
+        Row, col of the point that objects are arranged about, if they are: what radial descriptors refer to.
     """
 
     superpixels: NDArray[np.int32]
@@ -97,6 +99,7 @@ class SuperpixelGraph:
     outline_start: NDArray[np.int64]
     border_points: NDArray[np.float32]
     border_start: NDArray[np.int64]
+    center: tuple[float, float]
 
     @property
     def n_nodes(self) -> int:
@@ -154,7 +157,10 @@ class SuperpixelGraph:
 
 
 def build_graph(
-    image: NDArray[np.floating], superpixels: NDArray[np.integer], boundaries: NDArray[np.floating] | None = None
+    image: NDArray[np.floating],
+    superpixels: NDArray[np.integer],
+    boundaries: NDArray[np.floating] | None = None,
+    center: tuple[float, float] | None = None,
 ) -> SuperpixelGraph:
     """Build the region adjacency graph of an over-segmentation, with all sums.
 
@@ -167,6 +173,8 @@ def build_graph(
     boundaries : (H, W) float array, optional
         Boundary map (1 = boundary). By default the Gaussian gradient magnitude (sigma 1 px) of `image`, divided by its
         99.8 percentile and clipped to [0, 1].
+    center : (float, float), optional
+        Row, col that radial descriptors refer to; by default the middle of the image.
 
     Returns
     -------
@@ -227,6 +235,7 @@ def build_graph(
         outline_start=outline_start,
         border_points=border_points,
         border_start=border_start,
+        center=center or ((labels.shape[0] - 1) / 2, (labels.shape[1] - 1) / 2),
     )
 
 

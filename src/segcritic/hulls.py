@@ -179,6 +179,40 @@ def union_hull_areas(node_object, n_objects, lower, upper):
 
 
 @njit(cache=True, nogil=True)
+def union_boxes(node_object, n_objects, orientation, points, start):
+    """Sides of the box around every object of K partitions that is turned to the object's own axis.
+
+    Parameters
+    ----------
+    node_object, n_objects : as in `union_hull_areas`
+    orientation : (n_objects,) float64 array
+        Angle between the row axis and the axis, as in `segcritic.objects`.
+    points, start : as returned by `node_hulls`
+
+    Returns
+    -------
+    length, width : (n_objects,) float64 arrays
+        Along and across the axis, in pixels.
+    """
+    cosine, sine = np.cos(orientation), np.sin(orientation)
+    ends = np.empty((n_objects, 4))  # lowest and highest along, lowest and highest across
+    ends[:, 0::2] = np.inf
+    ends[:, 1::2] = -np.inf
+    for objects in node_object:
+        for node in range(len(start) - 1):
+            o = objects[node]
+            for v in range(start[node], start[node + 1]):
+                x, y = points[v, 0], points[v, 1]
+                along = y * cosine[o] + x * sine[o]
+                across = x * cosine[o] - y * sine[o]
+                ends[o, 0] = min(ends[o, 0], along)
+                ends[o, 1] = max(ends[o, 1], along)
+                ends[o, 2] = min(ends[o, 2], across)
+                ends[o, 3] = max(ends[o, 3], across)
+    return ends[:, 1] - ends[:, 0], ends[:, 3] - ends[:, 2]
+
+
+@njit(cache=True, nogil=True)
 def pair_hull_areas(points, start, pairs):
     """Area of the convex hull of the two superpixels of each pair.
 

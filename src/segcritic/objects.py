@@ -55,6 +55,11 @@ _FROM_SUMS = {
 }
 _OTHERS = {
     "solidity": "area / area of the convex hull of the pixel corners",
+    "radial_distance": "distance from the centroid to the graph's center",
+    "radial_angle": "angle between the major axis and the direction to the graph's center in radians, 0 to pi/2",
+    "box_length": "length of the box around the object that is turned to its major axis",
+    "box_width": "width of that box, across the major axis",
+    "box_fill": "area / area of that box",
     "neighbours": "number of different objects that share a boundary with this one",
     "circle_hough": "of 32 angles about the centroid, the fraction with outline near the circle of the same area",
 }
@@ -109,7 +114,7 @@ def measure(
     UserError
         If a descriptor is unknown or the labels do not fit the graph.
     """
-    wanted = DESCRIPTORS.keys() if descriptors is None else dict.fromkeys(descriptors)
+    wanted = dict.fromkeys(DESCRIPTORS if descriptors is None else descriptors).keys()
     for name in wanted:
         if name not in DESCRIPTORS:
             near = difflib.get_close_matches(name, DESCRIPTORS, n=1)
@@ -142,6 +147,17 @@ def measure(
     columns = dict(zip(_FROM_SUMS, described, strict=True))
     if "solidity" in wanted:
         columns["solidity"] = columns["area"] / hulls.union_hull_areas(node_object, n_objects, *graph.hull_chains)
+    if not wanted.isdisjoint(("radial_distance", "radial_angle")):
+        row, col = columns["centroid_row"] - graph.center[0], columns["centroid_col"] - graph.center[1]
+        axis = columns["orientation"]
+        along = np.abs(row * np.cos(axis) + col * np.sin(axis))
+        across = np.abs(row * np.sin(axis) - col * np.cos(axis))
+        columns |= {"radial_distance": np.hypot(row, col), "radial_angle": np.arctan2(across, along)}
+    if not wanted.isdisjoint(("box_length", "box_width", "box_fill")):
+        length, width = hulls.union_boxes(
+            node_object, n_objects, columns["orientation"], graph.hull_points, graph.hull_start
+        )
+        columns |= {"box_length": length, "box_width": width, "box_fill": columns["area"] / (length * width)}
     if "neighbours" in wanted:
         columns["neighbours"] = outlines.count_neighbours(node_object, n_objects, graph.edges)
     if "circle_hough" in wanted:

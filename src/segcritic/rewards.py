@@ -64,8 +64,8 @@ def node_rewards(
     Each object takes the class in which it earns more: as an object of the rules' kind (of at least the score that
     the rules keep) its superpixels earn its score; as background each earns its own likelihood of being background.
     So a huge background object is judged piece by piece, and swallowing an object costs what the object would have
-    earned. Without a rule on brighter or darker nothing is known of the background: then it earns 0.5 wherever no
-    object earns more.
+    earned. Without a rule on brighter or darker nothing is known of the background where objects may be: there it earns
+    0.5 if no object earns more, and elsewhere (rule `where`) more, and objects less.
 
     Parameters
     ----------
@@ -85,7 +85,9 @@ def node_rewards(
     row = objects.node_object
     total = np.bincount(row.ravel(), np.broadcast_to(weight, row.shape).ravel(), len(objects))
     dark = np.bincount(row.ravel(), np.broadcast_to(weight * background, row.shape).ravel(), len(objects)) / total
-    bright, bright_object = (1 - background, 1 - dark) if rules.polarity else (1.0, 1.0)
+    # Without a polarity, 0.5 is the least likelihood of background, and then an object earns its full score.
+    full = 1 if rules.polarity else 2
+    bright, bright_object = (np.minimum(full * (1 - likely), 1) for likely in (background, dark))
     foreground = (score * bright_object > dark) & (score >= rules.keep_above)
     node = np.where(foreground[row], score[row] * bright, background)
     n_objects = np.bincount(objects.sample, foreground, len(row))

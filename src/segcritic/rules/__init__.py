@@ -1,7 +1,7 @@
 """What an object should look like: rules in a YAML file, and the scores that they give."""
 
 from segcritic.rules.builtin import BUILTIN, init, load_builtin
-from segcritic.rules.judge import Context, Judgement, judge, needed_descriptors, rough_descriptors
+from segcritic.rules.judge import Context, Judgement, judge, needed_descriptors, place_scores, rough_descriptors
 from segcritic.rules.measure import measure_rules
 from segcritic.rules.rule import BackgroundRule, CountRule, NumericRule, PolarityRule, SuperpixelRule
 from segcritic.rules.schema import Rules
@@ -24,6 +24,7 @@ __all__ = [
     "measure_rules",
     "needed_descriptors",
     "object_scores",
+    "place_scores",
     "rough_descriptors",
     "rule_scores",
     "shape",

@@ -26,6 +26,7 @@ CUT_NOT_JUDGED = frozenset(
     (
         *("major_axis", "minor_axis", "perimeter", "eccentricity", "orientation"),
         *("extent", "circularity", "solidity", "circle_hough"),
+        *("radial_angle", "box_length", "box_width", "box_fill"),
     )
 )
 """Size and shape descriptors that say nothing about an object cut by the image border."""
@@ -145,6 +146,21 @@ def judge(
         deviation = np.where(scores == 0, MAX_DEVIATION, deviation)
         judgements[name] = Judgement(1.0, scores, np.ones(len(scores)), deviation)
     return judgements
+
+
+def place_scores(rules: Rules, distance: Array) -> Array:
+    """Likelihood, by the rule `where`, that objects are found at these distances from the centre: in [0, 1]; else 1.
+
+    A Gaussian whose standard deviation is the tolerance (K of eq. 5 and 6, A.6), flat between bounds.
+
+    Parameters
+    ----------
+    distance
+        (N,) in pixels.
+    """
+    if rules.where is None:
+        return np.ones_like(distance)
+    return _judge_number("radial_distance", rules.where, distance, rules.pixel_size, Context(), None).score
 
 
 def _judge_number(

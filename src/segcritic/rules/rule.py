@@ -10,11 +10,12 @@ from pydantic_core import PydanticCustomError
 KINDS: dict[str, str] = {
     "area": "area",
     **dict.fromkeys(("equivalent_diameter", "major_axis", "minor_axis", "perimeter", "border_distance"), "length"),
+    **dict.fromkeys(("radial_distance", "box_length", "box_width"), "length"),
     **dict.fromkeys(("bbox_min_row", "bbox_min_col", "bbox_max_row", "bbox_max_col"), "length"),
     **dict.fromkeys(("centroid_row", "centroid_col"), "length"),
     **dict.fromkeys(("eccentricity", "extent", "circularity", "solidity", "circle_hough"), "fraction"),
-    **dict.fromkeys(("center_distance", "touches_border"), "fraction"),
-    "orientation": "angle",
+    **dict.fromkeys(("center_distance", "touches_border", "box_fill"), "fraction"),
+    **dict.fromkeys(("orientation", "radial_angle"), "angle"),
     **dict.fromkeys(("mean_intensity", "min_intensity", "max_intensity"), "intensity"),
     **dict.fromkeys(("sd_intensity", "outside_intensity"), "intensity"),
     **dict.fromkeys(("boundary_level", "boundary_gradient", "interior_gradient", "valley", "contrast"), "ratio"),
@@ -29,6 +30,7 @@ SYNONYMS = {
     **{"size": "area", "diameter": "equivalent_diameter", "length": "major_axis", "width": "minor_axis"},
     **{"roundness": "circularity", "convexity": "solidity", "brightness": "intensity", "elongation": "eccentricity"},
     **{"number": "count", "angle": "orientation", "circumference": "perimeter", "neighbors": "neighbours"},
+    **{"centre": "center", "ring": "radial_distance", "radius": "radial_distance", "place": "where"},
 }
 
 
@@ -229,7 +231,7 @@ class BackgroundRule(Model):
 
 SUPERPIXEL_SETTINGS: dict[str, tuple[str, ...]] = {
     "shells": ("pieces", "min_size", "radius", "outline"),
-    "watershed": ("sigma", "min_size", "n_superpixels", "mean_size", "circles"),
+    "watershed": ("sigma", "min_size", "n_superpixels", "mean_size", "circles", "lines"),
     "mutex": ("sigma", "repulsion", "min_size", "n_superpixels"),
     "boundaries": ("sigma", "background_sigma", "min_size"),
 }
@@ -241,7 +243,8 @@ _WHOLE = ("min_size", "n_superpixels")
 class SuperpixelRule(BaseModel):
     """How the image is cut into superpixels: a method, and any of its `SUPERPIXEL_SETTINGS` (passed on as keywords).
 
-    All are numbers above 0, but for `circles`, the smallest and the largest radius: [5, 40].
+    All are numbers above 0, but for `circles`, the smallest and the largest radius: [5, 40], and `lines`, the word
+    bright or dark.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -257,6 +260,9 @@ class SuperpixelRule(BaseModel):
                 pair = isinstance(value, list | tuple) and len(value) == 2
                 if not (pair and all(_is_positive(radius) for radius in value) and value[0] < value[1]):
                     raise mistake(f"should be two radii such as [5, 40], the smaller first, not {value!r}", name)
+            elif name == "lines":
+                if value not in ("bright", "dark"):
+                    raise mistake(f"cannot be {value!r}; possible are bright, dark", name)
             elif not _is_positive(value) or (name in _WHOLE and value != int(value)):
                 raise mistake(f"should be a {'whole ' * (name in _WHOLE)}number above 0, not {value!r}", name)
         return self

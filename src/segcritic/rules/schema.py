@@ -47,6 +47,10 @@ class Rules(Model):
         Micrometres per pixel; needed by rules whose unit is um or um2.
     superpixels
         How the image is cut into superpixels: the method's name, or a mapping with `method` and its settings.
+    center
+        What objects are arranged about: the middle of the image or of its foreground, or row and col in pixels.
+    where
+        How far from `center` objects are found.
     border
         Objects cut by the image border: 'ignore' (not judged by size and shape), 'drop' (the same, and left out of the
         result) or 'keep' (judged like others).
@@ -71,6 +75,8 @@ class Rules(Model):
     description: Annotated[str, Field(coerce_numbers_to_str=True)] = ""
     pixel_size: Positive | None = None  # micrometres per pixel
     superpixels: SuperpixelRule | None = None
+    center: Literal["image", "foreground"] | tuple[float, float] | None = None
+    where: NumericRule | None = None
     border: Literal["ignore", "drop", "keep"] = "ignore"
     descriptors: dict[str, NumericRule] = Field(default_factory=dict)
     intensity: (
@@ -88,8 +94,8 @@ class Rules(Model):
     python: tuple[str, ...] = ()
 
     SPECIAL: ClassVar[tuple[str, ...]] = (
-        *("version", "name", "description", "pixel_size", "superpixels", "border", "intensity", "count"),
-        *("background", "shaping", "distance", "keep_above", "python"),
+        *("version", "name", "description", "pixel_size", "superpixels", "center", "where", "border"),
+        *("intensity", "count", "background", "shaping", "distance", "keep_above", "python"),
     )
 
     @field_validator("version", mode="before")
@@ -105,6 +111,18 @@ class Rules(Model):
     @classmethod
     def _method_alone(cls, value: Any) -> Any:
         return {"method": value} if isinstance(value, str) else value
+
+    @field_validator("center", mode="before")
+    @classmethod
+    def _a_place(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if value not in ("image", "foreground"):
+                raise mistake(f"cannot be {value!r}{nearest(value, ('image', 'foreground'))}, or [row, col] in pixels")
+            return value
+        pair = isinstance(value, list | tuple) and len(value) == 2
+        if not (pair and all(isinstance(x, int | float) and not isinstance(x, bool) and abs(x) < 1e15 for x in value)):
+            raise mistake(f"should be image, foreground, or row and col in pixels such as [120, 128], not {value!r}")
+        return tuple(value)
 
     @field_validator("shaping", "keep_above")
     @classmethod
@@ -129,6 +147,12 @@ class Rules(Model):
             if name not in KINDS:
                 raise mistake(f"is no descriptor{nearest(name, KINDS, SYNONYMS)}", name)
             rule.check_kind(name, KINDS[name], self.pixel_size)
+        if self.where is not None:
+            self.where.check_kind("where", "length", self.pixel_size)
+            if self.where.expect == "rough":
+                raise mistake("of a place cannot be measured roughly: give a number", "where", "expect")
+            if self.where.weight != 1:
+                raise mistake("has no use here: how fast objects become unlikely is the tolerance", "where", "weight")
         if isinstance(self.intensity, NumericRule):
             self.intensity.check_kind("intensity", "intensity", None)
         if not (self.descriptors or self.intensity or self.python):
@@ -140,6 +164,12 @@ class Rules(Model):
         """1: objects are brighter than the background; -1: darker; 0: the rules do not say."""
         rule = self.intensity
         return 0 if not isinstance(rule, PolarityRule) else 1 if rule.brighter_than else -1
+
+    @property
+    def radial(self) -> bool:
+        """Whether anything refers to a centre that objects are arranged about."""
+        named = self.descriptors.keys() & {"radial_distance", "radial_angle"}
+        return bool(named or self.center is not None or self.where is not None)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -184,7 +214,7 @@ class Rules(Model):
         rules = {name: rule.model_dump(exclude_defaults=True) for name, rule in self.descriptors.items()}
         if len(self.python) == 1:
             fields["python"] = self.python[0]
-        head = {key: fields.pop(key) for key in self.SPECIAL[:6] if key in fields}
+        head = {key: fields.pop(key) for key in self.SPECIAL[:8] if key in fields}
         whole = {"version": self.version} | head | rules | fields
         return yaml.safe_dump(_short(whole), default_flow_style=None, sort_keys=False, width=110, allow_unicode=True)
 

@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segcritic.errors import UserError
 from segcritic.stateless.batches import GraphBatch, collate
 from segcritic.stateless.features import N_EDGE_FEATURES, N_NODE_FEATURES
 from segcritic.stateless.networks import NetworkSettings
+from segcritic.stateless.radial import N_RADIAL_EDGE_FEATURES, N_RADIAL_NODE_FEATURES
 from segcritic.stateless.scene import Scene
 from segcritic.stateless.unet import pool_superpixels
 
@@ -50,10 +52,11 @@ class Policy(nn.Module):
         super().__init__()
         self.settings = settings
         self.unet = settings.unet(1)
-        n_node = (N_NODE_FEATURES if settings.hand_made else 0) + settings.pixel_features
-        self.n_node, self.n_edge = n_node, N_EDGE_FEATURES
-        self.actor = settings.actor(n_node, N_EDGE_FEATURES)
-        for name, size in (("node", N_NODE_FEATURES), ("edge", N_EDGE_FEATURES)):
+        hand_made = N_NODE_FEATURES + (N_RADIAL_NODE_FEATURES if settings.radial else 0)
+        self.n_node = (hand_made if settings.hand_made else 0) + settings.pixel_features
+        self.n_edge = N_EDGE_FEATURES + (N_RADIAL_EDGE_FEATURES if settings.radial else 0)
+        self.actor = settings.actor(self.n_node, self.n_edge)
+        for name, size in (("node", hand_made), ("edge", self.n_edge)):
             mean, std = getattr(scale, name) if scale else (np.zeros(size), np.ones(size))
             self.register_buffer(f"{name}_mean", torch.as_tensor(mean, dtype=torch.float32))
             self.register_buffer(f"{name}_std", torch.as_tensor(std, dtype=torch.float32))
@@ -66,6 +69,11 @@ class Policy(nn.Module):
         device = self.node_mean.device
         graphs = []
         for scene in scenes:
+            if scene.edge_features.shape[1] != self.n_edge:
+                trained = "with" if self.settings.radial else "without"
+                raise UserError(
+                    f"the model was trained {trained} a centre in its rules, which have changed: train anew"
+                )
             parts: list[Tensor] = []
             if self.settings.hand_made:
                 hand_made = torch.as_tensor(scene.node_features, device=device)

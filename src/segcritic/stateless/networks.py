@@ -298,6 +298,8 @@ class NetworkSettings:
         Keep the U-Net as it is, rather than train it end to end with actor and critic.
     hand_made : bool
         Give the networks the hand-made features of superpixels; without them a U-Net is needed.
+    radial : bool
+        Hand-made features relative to a centre are among those that come in; `train` sets it as the rules have it.
     warm_start : float
         Weight of the edge's standardised contrast in the policy's mean before anything is learned; 0 for none.
     """
@@ -316,6 +318,7 @@ class NetworkSettings:
     unet_widths: tuple[int, ...] = (32, 64, 128, 256)
     freeze_unet: bool = False
     hand_made: bool = True
+    radial: bool = False
     warm_start: float = 0.5
 
     @classmethod

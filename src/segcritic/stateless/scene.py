@@ -13,9 +13,11 @@ from segcritic.rewards import node_weights
 from segcritic.rules import Context, Rules, rough_descriptors
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.features import edge_features, node_features, rough_partition
+from segcritic.stateless.radial import find_center, node_places, radial_edge_features, radial_node_features
 from segcritic.superpixels import connected_pieces, superpixels
 from segcritic.superpixels.boundary_maps import LEVEL, relief_of_maps, split_maps
 from segcritic.superpixels.hough import likely_circles
+from segcritic.superpixels.lines import line_relief, line_strength
 from segcritic.superpixels.shells import Relief, relief
 from segcritic.supervision import Truth
 
@@ -34,13 +36,14 @@ class Scene:
     relief : Relief, optional
         None in a lean scene.
     background : (N,) float64
-        Likelihood of each superpixel to be background; 0.5 when the rules name no polarity.
+        Likelihood of each superpixel to be background; without a polarity 0.5 where objects
+        may be.
     weight : (N,) float64
         Of each superpixel in the rewards: its area, up to that of a typical object.
     context : Context
         What rules with ``expect: rough`` compare with.
     node_features, edge_features : (N, Fn), (E, Fe) float32
-        Hand-made features.
+        Hand-made features; those relative to the rules' centre last, if they refer to one.
     truth : Truth, optional
         From labels, if the image has any: training then rewards agreement with them.
     """
@@ -96,10 +99,15 @@ def make_scene(
     method = rules.superpixels.method if rules.superpixels else "shells"
     settings = rules.superpixels.settings if rules.superpixels else {}
     level = (rules.background or BackgroundRule()).level
+    lines = settings.get("lines")
+    if lines and boundaries is None:
+        boundaries = line_strength(image, lines, settings.get("sigma", 1.0))
     heights = boundaries if method in ("watershed", "boundaries") else None
     boundaries, inside = split_maps(boundaries)
     if method == "boundaries" and boundaries is not None and inside is not None:
         found, level = relief_of_maps(boundaries, inside), LEVEL
+    elif lines and boundaries is not None and not rules.polarity:
+        found = line_relief(image, boundaries)  # objects lie between lines, bright or dark
     else:
         found = relief(image, settings.get("radius"))
     if method == "boundaries":
@@ -114,8 +122,13 @@ def make_scene(
     cut = superpixels(image, method, heights, **settings) if given is None else connected_pieces(given)
     if along is not None:
         cut = cut_along(cut, along, found.radius)
-    graph = build_graph(image, cut, boundaries)
-    background = _background(graph, found, rules, level)
+    graph = build_graph(image, cut, boundaries, find_center(image, rules))
+    place = node_places(graph, rules)
+    background = _background(graph, found, rules, level, place)
+    nodes, edges = node_features(graph, image, found, background), edge_features(graph, image, found, background)
+    if rules.radial:
+        nodes = np.hstack([nodes, radial_node_features(graph, found.radius, place)])
+        edges = np.hstack([edges, radial_edge_features(graph, found.radius, place)])
     return Scene(
         image,
         graph,
@@ -123,18 +136,21 @@ def make_scene(
         background,
         node_weights(graph, np.pi * found.radius**2),
         Context(rough=_rough_values(graph, found, rules)),
-        node_features(graph, image, found, background),
-        edge_features(graph, image, found, background),
+        nodes.astype(np.float32),
+        edges.astype(np.float32),
     )
 
 
-def _background(graph: SuperpixelGraph, found: Relief, rules: Rules, level: float) -> NDArray[np.float64]:
+def _background(
+    graph: SuperpixelGraph, found: Relief, rules: Rules, level: float, place: NDArray[np.float64]
+) -> NDArray[np.float64]:
     if not rules.polarity:
-        return np.full(graph.n_nodes, 0.5)
+        return 1 - 0.5 * place
     softness = (rules.background or BackgroundRule()).softness
     height = np.bincount(graph.superpixels.ravel(), found.height.ravel(), graph.n_nodes)
     height /= np.bincount(graph.superpixels.ravel(), minlength=graph.n_nodes)
-    return 1 / (1 + np.exp(np.clip((height - level) / softness, -30, 30)))
+    bright = 1 / (1 + np.exp(np.clip((level - height) / softness, -30, 30)))
+    return 1 - bright * place
 
 
 def _rough_values(graph: SuperpixelGraph, found: Relief, rules: Rules) -> dict[str, float]:

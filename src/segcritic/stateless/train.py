@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -254,6 +254,7 @@ def train(
         When no image has two superpixels to merge, or the checkpoint belongs to another training.
     """
     settings = settings or TrainSettings()
+    settings = replace(settings, network=replace(settings.network, radial=rules.radial))
     usable = [scene for scene in scenes if scene.graph.n_edges]
     if not usable:
         raise UserError("no image has anything to segment: all are of constant brightness, or one superpixel each")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 from segcritic.superpixels.hough import Circles, likely_circles
+from segcritic.superpixels.lines import Lines, line_strength
 from segcritic.superpixels.pieces import connected_pieces
 
 _ACROSS = 1e6  # cost of a merge across a likely circle's outline: after all others
@@ -21,6 +22,7 @@ def watershed(
     n_superpixels: int | None = None,
     mean_size: float | None = None,
     circles: Sequence[float] | None = None,
+    lines: Lines | None = None,
     found: Circles | None = None,
 ) -> NDArray[np.int32]:
     """Watershed seeded at the minima of the height map (paper, A.12, "RAW" and "UNET").
@@ -41,11 +43,16 @@ def watershed(
     circles : (low, high), optional
         Pixels; cut the basins along likely circles with radii in this range as well: where the outline of a round
         object fades, the gradient alone loses it.
+    lines : {"bright", "dark"}, optional
+        Outlines are lines of their own, such as membranes: without `boundaries`, flood their strength, of which `sigma`
+        is the scale, instead of the gradient, which is highest on both sides of a line.
     found : Circles, optional
         The image's likely circles, if they are known already.
     """
     image = np.ascontiguousarray(image, np.float32)
-    if boundaries is None:
+    if boundaries is None and lines is not None:
+        height = line_strength(image, lines, sigma)
+    elif boundaries is None:
         height = bic.filters.gaussian_gradient_magnitude(image, sigma)
     else:
         height = bic.filters.gaussian_smoothing(np.ascontiguousarray(boundaries, np.float32), sigma)
