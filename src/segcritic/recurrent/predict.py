@@ -16,6 +16,9 @@ from segcritic.recurrent.views import Frame, around, back_to_image, look, to_ten
 
 Ablation = Literal["lstm", "mask"]
 
+_LIKELY = 0.1
+"""Probability at which a pixel of the foreground goes to the mask that is surest of it."""
+
 _LEAST_AREA = 4
 """Objects of fewer pixels of a mask (at half the size of the view) than this are dropped."""
 
@@ -75,7 +78,7 @@ def segment(pixels: NDArray[np.float32], networks: Networks, ablate: Ablation | 
             frame = closer
             view, pyramid, context = _encode(image, frame, networks)
     logits = _draw(networks, pyramid, ablate)
-    labels, confidence = _paint(logits, frame, size)
+    labels, confidence = _paint(logits, context[0, 0], frame, size)
     maps = context_maps(context.float())[0].numpy()
     return Drawing(labels, confidence, view[0].numpy(), maps, logits.sigmoid().numpy())
 
@@ -105,12 +108,19 @@ def _draw(networks: Networks, pyramid: list[Tensor], ablate: Ablation | None) ->
     return torch.stack(drawn) if drawn else torch.zeros(0, *settings.mask_shape)
 
 
-def _paint(logits: Tensor, frame: Frame, size: tuple[int, int]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Each pixel to the mask that is surest of it, at the size of the image; tiny objects are dropped."""
+def _paint(
+    logits: Tensor, foreground: Tensor, frame: Frame, size: tuple[int, int]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Each pixel to the mask that is surest of it, at the size of the image; tiny objects are dropped.
+
+    A pixel of the foreground is an object's if a mask gives it `_LIKELY`; masks of overlapping objects have such gaps.
+    """
     if not len(logits):
         return np.zeros(size, np.int32), np.zeros(0, np.float32)
     best, which = back_to_image(logits, frame, size).max(0)
-    owner = torch.where(best > 0, which + 1, 0).numpy()
+    shown = back_to_image(foreground[None], frame, size)[0] > 0
+    taken = (best > 0) | (shown & (best.sigmoid() > _LIKELY))
+    owner = torch.where(taken, which + 1, 0).numpy()
     area = np.bincount(owner.ravel(), minlength=len(logits) + 1)
     kept = area >= max(1.0, _LEAST_AREA * (2 * frame.pixels) ** 2)
     kept[0] = False

@@ -67,6 +67,7 @@ def train(
     seed: int = 0,
     minutes: float | None = None,
     checkpoint: Path | None = None,
+    pretrained: TrainedAgent | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TrainedAgent:
     """Train an agent on annotated images.
@@ -81,6 +82,8 @@ def train(
         Stop after so long even if not all steps are done: every stage gets its share of the time.
     checkpoint : Path, optional
         A folder: training goes on from what it holds, and leaves its state there twice a minute and after each stage.
+    pretrained : TrainedAgent, optional
+        Begin with its weights; stages of no steps are left as they are in it.
     on_progress : callable, optional
         Called after every step.
 
@@ -98,6 +101,9 @@ def train(
     _check(examples, settings)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     learner = Learner(settings, seed, device)
+    if pretrained is not None:
+        for part in (learner.networks, learner.average):
+            part.load_state_dict(pretrained.weights)
     training = {"seed": seed, "settings": settings.to_dict(), "images": _digest(examples)}
     found = None if checkpoint is None else checkpoints.load(checkpoint, training)
     curve: list[dict[str, Any]] = []
