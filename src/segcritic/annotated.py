@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SMALLEST, _LARGEST, _LARGEST_ON_CPU = 64, 224, 160
 """Side of a view in pixels, or of the square of equal area."""
-_SPARE = 1.2  # more objects than in any training image may come
+_SPARE = 1.1  # more objects than in any training image may come
 _SMALL = 96
 """Views up to this size are learned by narrower networks: on two cores in a quarter of an hour."""
 

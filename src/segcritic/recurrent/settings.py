@@ -100,10 +100,10 @@ class RecurrentSettings:
     exploration: float = 1e-3
     matching_noise: float = 0.0
     mask_kl: float = 1e-3
-    context_steps: int = 1000
-    masks_steps: int = 1500
-    first_steps: int = 1500
-    episodes_steps: int = 1500
+    context_steps: int = 400
+    masks_steps: int = 1200
+    first_steps: int = 1800
+    episodes_steps: int = 1000
     critic_steps: int = 150
     batch: int = 6
     states: int = 8
