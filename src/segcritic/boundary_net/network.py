@@ -16,12 +16,14 @@ from segcritic.files import atomic_dir, atomic_path
 from segcritic.images import normalise
 from segcritic.models import summary
 from segcritic.stateless.unet import UNet
+from segcritic.superpixels.shells import relief
 
 VERSION = 1
 _FORMAT = "segcritic boundary network"
 _SHIPPED = Path(__file__).parent / "shipped"
 _TILE, _MARGIN = 1024, 48  # pixels: larger images go through in tiles that overlap by twice the margin
 _RANGE = (-0.5, 2.0)  # of normalised intensities; brighter spots are cut off
+_HIGHEST_RELIEF = 1.5
 _DIM = 0.03  # of normalised intensity: below, the logarithm is nearly linear
 _SMALLEST = 8  # pixels: shorter sides are continued by their edge
 
@@ -33,7 +35,7 @@ class BoundaryNet:
     Attributes
     ----------
     network : UNet
-        Of two input channels (`prepare`) and two outputs, the logits of outline and of object.
+        Of three input channels (`prepare`) and two outputs, the logits of outline and of object.
     widths : tuple of int
         Channels of its levels.
     card : str
@@ -47,7 +49,7 @@ class BoundaryNet:
     @classmethod
     def new(cls, widths: tuple[int, ...]) -> "BoundaryNet":
         """Return an untrained one."""
-        return cls(UNet(2, 2, widths), widths)
+        return cls(UNet(3, 2, widths), widths)
 
     def maps(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Predict the maps of one image.
@@ -105,9 +107,14 @@ class BoundaryNet:
 
 
 def prepare(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Pixels as stored -> what the network sees, (2, H, W) float32: intensity, and its logarithm for what is dim."""
-    image = np.clip(normalise(np.asarray(pixels, np.float32)), *_RANGE)
-    return np.stack([image, dimmed(image)])
+    """Pixels as stored -> what the network sees, (3, H, W) float32.
+
+    Intensity; its logarithm, for what is dim; and the relief: height between the local background and the local peak.
+    """
+    image = normalise(np.asarray(pixels, np.float32))
+    height = np.clip(relief(image).height, 0, _HIGHEST_RELIEF)
+    image = np.clip(image, *_RANGE)
+    return np.stack([image, dimmed(image), height])
 
 
 def dimmed(image: NDArray[np.float32]) -> NDArray[np.float32]:
