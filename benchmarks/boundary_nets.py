@@ -4,6 +4,7 @@ python benchmarks/boundary_nets.py --folds 3
 """
 
 import argparse
+import hashlib
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,12 @@ from typing import Any
 import common
 
 CACHE = Path("runs/boundary_nets")
+
+
+def folder_of(images: int | None, fold: int | None, folds: int, cache: Path = CACHE, seed: int = 0) -> Path:
+    """Where the network of a fold is kept, and beside it (name-maps) its maps."""
+    name = f"all-{images}" if fold is None else f"fold{fold}of{folds}-{images}"
+    return cache / f"{name}-seed{seed}"
 
 
 def fold_network(
@@ -26,8 +33,8 @@ def fold_network(
     from segcritic.boundary_net import load, train
     from segcritic.images import read_image, read_labels
 
-    name = f"all-{images}" if fold is None else f"fold{fold}of{folds}-{images}"
-    folder = cache / f"{name}-seed{seed}"
+    folder = folder_of(images, fold, folds, cache, seed)
+    name = folder.name
     if (folder / "settings.json").is_file():
         return load(folder)
     pairs = common.nuclei_pairs(data, images)
@@ -43,11 +50,24 @@ def fold_network(
         [read_image(image).pixels for image, _ in chosen],
         [read_labels(labels) for _, labels in chosen],
         seed=seed,
-        checkpoint=cache / f"{name}-seed{seed}.part",
+        checkpoint=cache / f"{name}.part",
         on_step=tell,
     )
     network.save(folder)
     return network
+
+
+def maps_of(network: Any, pixels: Any, folder: Path) -> Any:
+    """Maps of one image, (2, H, W) float32 to three digits, from the folder of the network's maps or now."""
+    import numpy as np
+
+    path = folder / f"{hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()[:20]}.npy"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part.npy")
+        np.save(unfinished, network.maps(pixels).astype(np.float16))
+        unfinished.rename(path)
+    return np.load(path).astype(np.float32)
 
 
 def main() -> None:

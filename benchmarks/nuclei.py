@@ -249,7 +249,7 @@ watershed and the gradient multicut are good ones found on images of this list w
 U-Net's input and training were changed once after a look at a held-out fold.
 
 {cost_text(arguments.threads)} The U-Net's own training
-(about {NETWORK_MINUTES} minutes a fold) is not in the table.
+(about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table.
 
 {command_text(arguments, ("peers", "quick", "images", "folds", "seeds", "steps"), results)}
 

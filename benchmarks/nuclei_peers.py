@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from boundary_nets import fold_network
+from boundary_nets import fold_network, folder_of, maps_of
 from nuclei_runs import Run
 
 STILL = ("otsu", "distance watershed", "mutex watershed", "gradient multicut")
@@ -75,7 +75,8 @@ def inputs_of(run: Run, network: Any, pixels: Any, truth: Any) -> tuple[Any, Any
 
     if network is None:
         return None, None
-    maps = network.maps(pixels)
+    folder = folder_of(run.images, run.fold, run.folds)
+    maps = maps_of(network, pixels, folder.with_name(f"{folder.name}-maps"))
     cut = cut_at_truth(superpixels(pixels, "boundaries", maps), truth) if run.superpixels == "truth-cut" else None
     return maps, cut
 
@@ -86,7 +87,7 @@ def worker(run: Run, network: Any) -> Callable[[Any, Any], Any]:
     from segcritic.stateless.scene import make_scene
 
     def components(pixels: Any, truth: Any) -> Any:
-        return baselines.unet_components(network.maps(pixels))
+        return baselines.unet_components(inputs_of(run, network, pixels, truth)[0])
 
     def multicut(pixels: Any, truth: Any) -> Any:
         return baselines.unet_multicut(*inputs_of(run, network, pixels, truth))

@@ -17,7 +17,7 @@ from segcritic.cli import main
 from segcritic.errors import UserError
 from segcritic.inputs import find_sources
 
-TINY = BoundaryTraining(widths=(8, 16), steps=80, batch=2, crop=48, ema=0.8)
+TINY = BoundaryTraining(widths=(8, 16), steps=100, batch=2, crop=48, ema=0.8)
 CENTRES = ((16, 16), (16, 40), (44, 20), (46, 50))
 
 
@@ -45,7 +45,7 @@ def test_targets_mark_both_sides_of_every_outline_and_stress_where_objects_touch
 def test_a_trained_network_tells_objects_from_ground():
     _, truth = discs(centres=CENTRES)
     outline, inside = trained().maps(discs(centres=CENTRES, seed=1)[0])
-    assert inside[truth > 0].min() > inside[truth == 0].mean() + 0.2
+    assert inside[truth > 0].mean() > inside[truth == 0].mean() + 0.3
     assert ((inside > 0.5) == (truth > 0)).mean() > 0.9
     rim = targets(truth)[0] > 0
     assert outline[rim].mean() > 3 * outline[~rim].mean()

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from segcritic.errors import UserError
 from segcritic.files import atomic_dir, atomic_path
@@ -23,7 +24,30 @@ _SHIPPED = Path(__file__).parent / "shipped"
 _TILE, _MARGIN = 1024, 48  # pixels: larger images go through in tiles that overlap by twice the margin
 _RANGE = (-0.5, 2.0)  # of normalised intensities; brighter spots are cut off
 _DIM = 0.03  # of normalised intensity: below, the logarithm is nearly linear
-_SMALLEST = 8  # pixels: shorter sides are continued by their edge
+_SMALLEST = 16  # pixels: shorter sides are continued by their edge
+_CHANNELS = 2  # of what `prepare` returns
+
+
+class BoundaryUNet(nn.Module):
+    """A U-Net that works at half of the image's resolution: four pixels are four channels, going in and coming out.
+
+    As fine an outline for a third of the cost, most of which would lie in the finest level.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Channels of the U-Net's levels, the first of which has half of the image's resolution.
+    """
+
+    def __init__(self, widths: tuple[int, ...]):
+        super().__init__()
+        self.unet = UNet(4 * _CHANNELS, 4 * 2, widths)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Take images (B, 2, H, W) and return the logits of outline and of object, (B, 2, H, W)."""
+        height, width = images.shape[-2:]
+        even = F.pad(images, (0, width % 2, 0, height % 2), mode="replicate")
+        return F.pixel_shuffle(self.unet(F.pixel_unshuffle(even, 2)), 2)[..., :height, :width]
 
 
 @dataclass
@@ -32,7 +56,7 @@ class BoundaryNet:
 
     Attributes
     ----------
-    network : UNet
+    network : BoundaryUNet
         Of two input channels (`prepare`) and two outputs, the logits of outline and of object.
     widths : tuple of int
         Channels of its levels.
@@ -40,14 +64,14 @@ class BoundaryNet:
         Markdown: what it was trained on and how.
     """
 
-    network: UNet
+    network: BoundaryUNet
     widths: tuple[int, ...]
     card: str = ""
 
     @classmethod
     def new(cls, widths: tuple[int, ...]) -> "BoundaryNet":
         """Return an untrained one."""
-        return cls(UNet(2, 2, widths), widths)
+        return cls(BoundaryUNet(widths), widths)
 
     def maps(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Predict the maps of one image.

@@ -29,7 +29,7 @@ class BoundaryTraining:
 
     Attributes
     ----------
-    widths : channels of the U-Net's levels, the finest first
+    widths : channels of the U-Net's levels, the first at half of the image's resolution
     steps : updates
     batch : crops in one update
     crop : pixels, the side of a crop
@@ -38,8 +38,8 @@ class BoundaryTraining:
     ema : decay of the moving average of the weights, which is what is kept
     """
 
-    widths: tuple[int, ...] = (16, 32, 64, 128)
-    steps: int = 1200
+    widths: tuple[int, ...] = (32, 64, 128)
+    steps: int = 1500
     batch: int = 4
     crop: int = 128
     learning_rate: float = 3e-3
@@ -82,14 +82,14 @@ def targets(labels: NDArray[np.integer]) -> NDArray[np.float32]:
 def crop_pair(
     image: NDArray[np.float32], target: NDArray[np.float32], settings: BoundaryTraining, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """One crop of image (2, H, W) and target, zoomed, turned, a little changed in contrast: (5, crop, crop).
+    """One crop of `prepare`'s image and of its target, zoomed, turned, a little changed in contrast: (5, crop, crop).
 
     Only a little: where annotators saw the outline of a dim object is told by how dim it is.
     """
     side = settings.crop
     zoom = settings.zoom ** rng.uniform(-1, 1)
     wanted = max(8, round(side / zoom))
-    stack = np.concatenate([image[:1], target])
+    stack = np.concatenate([image, target])
     lacking = [(0, 0), *((0, max(0, wanted - length)) for length in stack.shape[1:])]
     stack = np.pad(stack, lacking, "reflect" if min(stack.shape[1:]) > wanted // 2 else "edge")
     top, left = (int(rng.integers(0, length - wanted + 1)) for length in stack.shape[1:])
@@ -98,7 +98,8 @@ def crop_pair(
     part = np.rot90(part, int(rng.integers(4)), (1, 2))
     part = (part[:, :, ::-1] if rng.random() < 0.5 else part).copy()
     part[0] = part[0] * math.exp(rng.uniform(-0.15, 0.15)) + rng.normal(0, rng.uniform(0, 0.01), part[0].shape)
-    return np.concatenate([part[:1], dimmed(part[:1]), part[1:]])
+    part[1] = dimmed(part[0])
+    return part
 
 
 def loss(logits: Tensor, target: Tensor) -> Tensor:
