@@ -14,6 +14,7 @@ def evaluate(
     *,
     json: Path | None = None,
     ignore_background: Annotated[bool, Flag] = False,
+    steps: Annotated[bool, Flag] = False,
 ) -> None:
     """Compare label images with true ones: average precision, Dice, counts, variation of information, coverage.
 
@@ -27,6 +28,8 @@ def evaluate(
         Also write the scores to this file: the mean of each, and those of each image.
     ignore_background
         Leave the background of the truth out of VI, VI_split and VI_merge.
+    steps
+        Also tell the Dice of each step, for labels that are numbered in the order of prediction (recurrent models).
     """
     from segcritic.api import evaluate as compare
 
@@ -34,12 +37,16 @@ def evaluate(
         _check_replaceable(json)
     scores = compare(labels, truth, ignore_background)
     means = scores.as_dict()
+    dice, reached = scores.dice_by_step()
+    by_step = {"dice_by_step": dice.tolist(), "images_by_step": reached.tolist()} if steps else {}
     if json is not None:
-        _write(json, {**means, "images": dict(zip(scores.names, map(dict, scores.rows), strict=True))})
+        _write(json, {**means, **by_step, "images": dict(zip(scores.names, map(dict, scores.rows), strict=True))})
     count = len(scores.names)
     print(f"{count} image{'s' * (count > 1)}; mean over images" if count > 1 else scores.names[0])
     for name, value in means.items():
         print(f"{name:>9}  {value:.4f}")
+    for step, (value, images) in enumerate(zip(dice, reached, strict=True) if steps else (), 1):
+        print(f"  step {step:>2}  {value:.4f}  ({images} image{'s' * int(images != 1)})")
 
 
 def _check_replaceable(path: Path) -> None:

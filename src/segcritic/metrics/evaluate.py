@@ -21,6 +21,7 @@ from segcritic.metrics.coverage import (
 from segcritic.metrics.information import information_of_overlap
 from segcritic.metrics.matching import match_overlap, mean_average_precision
 from segcritic.metrics.overlap import Overlap
+from segcritic.metrics.steps import dice_per_step, mean_dice_per_step
 
 METRICS = (
     "mAP", "AP50", "AP75", "SBD", "DiC", "abs_dic", "VI", "VI_split", "VI_merge", "MUCov", "MWCov", "AvgFP", "AvgFN",
@@ -35,14 +36,20 @@ class Scores:
     ----------
     names : one an image
     rows : one mapping from metric to value an image, keys as in METRICS
+    steps : for labels that are numbered in the order of prediction, the Dice of each step an image (`dice_per_step`)
     """
 
     names: tuple[str, ...]
     rows: tuple[Mapping[str, float], ...]
+    steps: tuple[NDArray[np.float64], ...] = ()
 
     def __getitem__(self, metric: str) -> float:
         """Mean of one metric over the images."""
         return float(np.mean([row[metric] for row in self.rows]))
+
+    def dice_by_step(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Mean Dice of steps 1, 2, ... over the images that reach them, and how many do."""
+        return mean_dice_per_step(self.steps)
 
     def as_dict(self) -> dict[str, float]:
         """Mean of every metric over the images; keys in the order of METRICS."""
@@ -102,7 +109,7 @@ def evaluate_folders(
 
 
 def _scores(images: Iterable[tuple[str, NDArray[Any], NDArray[Any]]], ignore_background: bool) -> Scores:
-    names, rows = [], []
+    names, rows, steps = [], [], []
     for name, labels, truth in images:
         if labels.shape != truth.shape:
             raise UserError(f"{name}: the segmentation has the shape {labels.shape} but the truth {truth.shape}")
@@ -112,9 +119,10 @@ def _scores(images: Iterable[tuple[str, NDArray[Any], NDArray[Any]]], ignore_bac
             raise UserError(f"{name}: {error}") from error
         names.append(name)
         rows.append(_row(overlap, ignore_background))
+        steps.append(dice_per_step(labels, truth))
     if not rows:
         raise UserError("there is nothing to compare; give at least one segmentation and its truth")
-    return Scores(tuple(names), tuple(rows))
+    return Scores(tuple(names), tuple(rows), tuple(steps))
 
 
 def _row(overlap: Overlap, ignore_background: bool) -> dict[str, float]:
