@@ -55,7 +55,8 @@ def test_train_segment_evaluate(here, run):
 def test_the_order_is_in_the_measurements(here, run):
     RecurrentModel(agent(), "").save(here / "model")
     assert run("segment images --model model --out out --ablate-state lstm")[0] == 0
-    rows = list(csv.DictReader(open(here / "out" / "measurements.csv")))
+    with open(here / "out" / "measurements.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
     assert {row["image"] for row in rows} == {"p0", "p1"}
     assert [row["step"] for row in rows if row["image"] == "p0"][:2] == ["1", "2"]
 
