@@ -224,7 +224,7 @@ The masks' resolution alone allows a mean Dice of {_ceiling(held_out, settings):
 
 def _ship(name: str, settings: Any, examples: list[Any], held_out: list[Any], arguments: Namespace) -> None:
     """Write the model of a variant, with its card, as the shipped model `leaves`."""
-    from segcritic.annotated import write_card
+    from segcritic.cards import labels_card
     from segcritic.recurrent_model import RecurrentModel
 
     seed = arguments.seeds[0]
@@ -232,7 +232,7 @@ def _ship(name: str, settings: Any, examples: list[Any], held_out: list[Any], ar
     scores = _run(name, seed, None, settings, examples, held_out, arguments)
     counts = sorted(example.n_objects for example in examples)
     card = (
-        write_card(agent, len(examples), seed)
+        labels_card(agent, len(examples), seed)
         .replace("# a model", "# leaves")
         .replace(
             "Draws one object after another", "Draws the leaves of rosette plants seen from above, one after another"

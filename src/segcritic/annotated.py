@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segcritic.cards import labels_card
 from segcritic.errors import UserError
 from segcritic.images import read_labels
 from segcritic.inputs import Images, find_annotated
@@ -15,7 +16,7 @@ from segcritic.recurrent_model import RecurrentModel
 
 if TYPE_CHECKING:
     from segcritic.recurrent.settings import RecurrentSettings
-    from segcritic.recurrent.train import Progress, TrainedAgent
+    from segcritic.recurrent.train import Progress
     from segcritic.recurrent.views import Example
 
 _SMALLEST, _LARGEST, _LARGEST_ON_CPU = 64, 224, 160
@@ -71,7 +72,7 @@ def train_on_labels(
     settings = settings if batch is None else replace(settings, batch=batch)
     where = None if checkpoint is None else Path(checkpoint)
     agent = train(examples, settings, seed=seed, minutes=minutes, checkpoint=where, on_progress=on_progress)
-    return RecurrentModel(agent, write_card(agent, len(examples), seed))
+    return RecurrentModel(agent, labels_card(agent, len(examples), seed))
 
 
 def choose_settings(examples: "list[Example]", upright: bool = False) -> "RecurrentSettings":
@@ -109,25 +110,6 @@ def choose_settings(examples: "list[Example]", upright: bool = False) -> "Recurr
     return replace(
         chosen, channels=(16, 24, 32, 48, 64), mask_channels=(8, 16, 24, 32, 32), latent=24, hidden=128, batch=8
     )
-
-
-def write_card(agent: "TrainedAgent", n_images: int, seed: int) -> str:
-    """Return the card of a new model, Markdown: how it was trained."""
-    from segcritic import __version__
-
-    settings = agent.settings
-    seconds = agent.curve[-1]["seconds"] if agent.curve else 0
-    rows = [
-        "| method | recurrent actor-critic (after Araslanov et al. 2019): one mask at a time |",
-        f"| segcritic | {__version__}, seed {seed}, objective {settings.objective} |",
-        f"| view | {settings.height} x {settings.width} pixels{', zoomed to the foreground' * settings.zoom} |",
-        f"| objects | at most {settings.max_objects} in an image |",
-        f"| training | {seconds:.0f} s |",
-    ]
-    last = {point["stage"]: point for point in agent.curve if "dice" in point}
-    rows += [f"| Dice at the end of stage '{name}' (training images) | {p['dice']:.3f} |" for name, p in last.items()]
-    text = f"Draws one object after another; learned from {n_images} annotated image{'s' * (n_images > 1)}."
-    return "\n".join(["# a model", "", text, "", "| | |", "|---|---|", *rows, ""])
 
 
 def _read(images: Images, labels: Images, on_image: Callable[[int, int], None] | None) -> "list[Example]":

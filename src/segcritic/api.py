@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic import metrics
+from segcritic.cards import rules_card
 from segcritic.errors import UserError
 from segcritic.images import normalise, read_labels
 from segcritic.inputs import Images, InputWarning, Ready, choose_superpixels, find_sources, warn_of_scale
@@ -187,7 +188,7 @@ def train_by_rules(
             allow_python=True,  # the rules are the user's own
         )
     needs = InputNeeds(boundaries is not None, pieces is not None, channel)
-    card = write_card(given_rules, len(scenes), actor.curve, seed, preset, len(truth))
+    card = rules_card(given_rules, len(scenes), actor.curve, seed, preset, len(truth))
     return Model(given_rules, actor, card, needs, allow_python=True)
 
 
@@ -288,36 +289,6 @@ def repair(
     results = [job.repair(pair, pair.source.read()) for pair in job.pairs]
     one = isinstance(labels, np.ndarray) or (isinstance(labels, str | os.PathLike) and not Path(labels).is_dir())
     return results[0] if one else results
-
-
-def write_card(
-    rules: Rules, n_images: int, curve: Sequence[dict[str, Any]], seed: int, preset: str, n_labelled: int = 0
-) -> str:
-    """Return the card of a new model, Markdown: what it looks for and how it was trained."""
-    from segcritic import __version__
-
-    last = curve[-1] if curve else {}
-    name = rules.name or "a model"
-    learned = "learned from rules alone" if not n_labelled else "learned from rules and labels"
-    annotations = "without annotations" if not n_labelled else f"{n_labelled} of them with labels"
-    lines = [
-        f"# {name}",
-        "",
-        f"Segments {rules.name or 'objects'}; {learned} on {n_images} image{'s' * (n_images > 1)}, {annotations}.",
-        "",
-        "| | |",
-        "|---|---|",
-        "| method | stateless actor-critic (after Hilt et al. 2023) |",
-        f"| segcritic | {__version__}, preset {preset}, seed {seed} |",
-    ]
-    if last:
-        lines += [
-            f"| training | {last['step']} steps in {last['seconds']:.0f} s |",
-            f"| reward at the end | {last['reward']:.3f} (1 = every superpixel fits the rules) |",
-            f"| objects per image | {last['objects_per_image']:.1f} |",
-        ]
-    lines += ["", f"Rules: {rules.description or 'see rules.yaml.'}", ""]
-    return "\n".join(lines)
 
 
 def evaluate(
