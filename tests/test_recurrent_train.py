@@ -128,6 +128,16 @@ def test_going_on_after_ctrl_c_is_as_if_never_stopped(tmp_path, stop_at):
     assert state["step"] == [4, 0]
 
 
+def test_training_goes_on_from_another_agent_s_weights():
+    before = train(blobs(), SMALL)
+    none = dataclasses.replace(SMALL, context_steps=0, masks_steps=0, first_steps=0, episodes_steps=0)
+    assert same(train(blobs(), none, seed=1, pretrained=before).weights, before.weights)
+    last = dataclasses.replace(none, episodes_steps=3, critic_steps=0)
+    after = train(blobs(), last, pretrained=before).weights
+    changed = {name.split(".")[0] for name in after if not torch.equal(after[name], before.weights[name])}
+    assert changed == {"actor"}
+
+
 def test_a_time_limit_gives_every_stage_its_share():
     many = dataclasses.replace(SMALL, context_steps=10**6, masks_steps=10**6, first_steps=10**6, episodes_steps=10**6)
     seconds = {}
