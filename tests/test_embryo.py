@@ -99,5 +99,5 @@ def test_files_of_the_paper(tmp_path):
 def test_h5py_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     (tmp_path / "a.h5").write_bytes(b"")
-    with pytest.raises(UserError, match="pip install h5py"):
+    with pytest.raises(UserError, match=r"segcritic\[embryo\]"):
         embryo_slices(tmp_path)
