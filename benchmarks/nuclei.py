@@ -13,7 +13,7 @@ from statistics import mean, median, stdev
 from typing import Any
 
 import common
-from nuclei_peers import FEW, planned_few_labels, planned_peers
+from nuclei_peers import planned_few_labels, planned_peers
 from nuclei_runs import Run, run_all
 
 METRICS = ("mAP", "AP50", "AP75")
@@ -223,6 +223,8 @@ def peers_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: N
 
     from segcritic.stateless.settings import TrainSettings
 
+    steps = arguments.steps or TrainSettings().steps
+
     def name(run: Run) -> str:
         cut = {None: "", "network": "U-Net superpixels", "truth-cut": "truth-cut superpixels"}[run.superpixels]
         if run.method == "rules only":
@@ -248,8 +250,7 @@ each superpixel is given to the true nucleus that covers most of it.
 
 **Tuning.** Nothing is fitted to the held-out images of a fold. The settings of the distance watershed, the mutex
 watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
-U-Net's input, size and training were changed three times after a look at a held-out fold. Actors: {arguments.steps or TrainSettings().steps}
-steps.
+U-Net's input, size and training were changed three times after a look at a held-out fold. Actors: {steps} steps.
 
 {cost_text(arguments.threads)} The U-Net's own training
 (about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table.
@@ -268,6 +269,8 @@ def few_labels_page(runs: list[Run], results: dict[Run, dict[str, Any]], argumen
 
     from segcritic.stateless.settings import TrainSettings
 
+    steps = arguments.steps or TrainSettings().steps
+
     def name(run: Run) -> str:
         return "rules only" if run.labelled is None else f"rules, and labels of {run.labelled} images"
 
@@ -279,8 +282,8 @@ as in [nuclei.md](nuclei.md); of several seeds mean ± standard deviation. A see
 
 {split_text(arguments)}
 
-**Method.** Rules `{arguments.rules}`, superpixels of the raw image, default settings, {arguments.steps or TrainSettings().steps}
-steps, seeds {", ".join(map(str, arguments.seeds))}.
+**Method.** Rules `{arguments.rules}`, superpixels of the raw image, default settings, {steps} steps, seeds
+{", ".join(map(str, arguments.seeds))}.
 
 {cost_text(arguments.threads)}
 
