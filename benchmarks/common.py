@@ -67,7 +67,7 @@ def command(arguments: Namespace, keep: Sequence[str] = ()) -> str:
             words.append(f"--{name.replace('_', '-')}")
         elif isinstance(value, list):
             words += [f"--{name.replace('_', '-')}", *map(str, value)]
-        elif value not in (None, False):
+        elif value is not None and value is not False:  # 0 is a value
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 

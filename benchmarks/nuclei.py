@@ -13,7 +13,7 @@ from statistics import mean, median, stdev
 from typing import Any
 
 import common
-from nuclei_peers import FEW, planned_few_labels, planned_peers
+from nuclei_peers import planned_few_labels, planned_peers
 from nuclei_runs import Run, run_all
 
 METRICS = ("mAP", "AP50", "AP75")
@@ -213,13 +213,18 @@ def grouped(runs: list[Run], results: dict[Run, dict[str, Any]], name: Callable[
 
 def split_text(arguments: Namespace) -> str:
     n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
+    only = f" Only fold {arguments.fold} was run." if arguments.fold is not None else ""
     return f"""**Data and split.** {common.NUCLEI_TEXT}
 {n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {ordinal(arguments.folds)} image of
-the list sorted by name, starting at the f-th. Everything that learns, learns on the other images."""
+the list sorted by name, starting at the f-th. Everything that learns, learns on the other images.{only}"""
 
 
 def peers_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
     """The text of docs/peers.md."""
+
+    from segcritic.stateless.settings import TrainSettings
+
+    steps = arguments.steps or TrainSettings().steps
 
     def name(run: Run) -> str:
         cut = {None: "", "network": "U-Net superpixels", "truth-cut": "truth-cut superpixels"}[run.superpixels]
@@ -246,12 +251,12 @@ each superpixel is given to the true nucleus that covers most of it.
 
 **Tuning.** Nothing is fitted to the held-out images of a fold. The settings of the distance watershed, the mutex
 watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
-U-Net's input and training were changed once after a look at a held-out fold.
+U-Net's input, size and training were changed three times after a look at a held-out fold. Actors: {steps} steps.
 
 {cost_text(arguments.threads)} The U-Net's own training
 (about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table.
 
-{command_text(arguments, ("peers", "quick", "images", "folds", "seeds", "steps"), results)}
+{command_text(arguments, ("peers", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
 
 {grouped(runs, results, name)}
 
@@ -263,9 +268,12 @@ StarDist and Cellpose run in the same table for those who have them: `--stardist
 def few_labels_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
     """The text of docs/few_labels.md."""
 
+    from segcritic.stateless.settings import TrainSettings
+
+    steps = arguments.steps or TrainSettings().steps
+
     def name(run: Run) -> str:
-        labels = {None: "rules only", FEW: f"rules, and labels of {FEW} images", -1: "labels of all training images"}
-        return labels[run.labelled]
+        return "rules only" if run.labelled is None else f"rules, and labels of {run.labelled} images"
 
     return f"""# Rules and a few labels
 
@@ -275,12 +283,12 @@ as in [nuclei.md](nuclei.md); of several seeds mean ± standard deviation. A see
 
 {split_text(arguments)}
 
-**Method.** Rules `{arguments.rules}`, superpixels of the raw image, default settings, seeds
+**Method.** Rules `{arguments.rules}`, superpixels of the raw image, default settings, {steps} steps, seeds
 {", ".join(map(str, arguments.seeds))}.
 
 {cost_text(arguments.threads)}
 
-{command_text(arguments, ("few_labels", "quick", "images", "folds", "seeds", "steps"), results)}
+{command_text(arguments, ("few_labels", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
 
 {grouped(runs, results, name)}
 """
@@ -307,6 +315,7 @@ def main() -> int:
     parser.add_argument("--from-cache", action="store_true", help="run nothing: a page from the runs that are there")
     parser.add_argument("--images", type=int, help="only so many images, evenly spread over the list")
     parser.add_argument("--folds", type=int, default=3, help="folds of the cross-validation")
+    parser.add_argument("--fold", type=int, help="only this fold (of --peers and --few-labels)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, help="updates, instead of the default number")
     parser.add_argument("--seconds", type=float, default=120.0, help="budget of 'equal seconds'")

@@ -28,14 +28,14 @@ def planned_peers(arguments: Namespace) -> list[Run]:
     for method, path in (("StarDist", arguments.stardist), ("Cellpose", arguments.cellpose)):
         if path is not None:
             runs.append(Run(method, **base, weights=str(path)))
-    folds = [{"fold": fold, "folds": arguments.folds} for fold in range(arguments.folds)]
+    folds = [{"fold": fold, "folds": arguments.folds} for fold in chosen_folds(arguments)]
     for cut in ("network", "truth-cut"):
         methods = BY_NETWORK if cut == "network" else BY_NETWORK[1:]
         runs += [Run(method, **base, **fold, superpixels=cut) for method in (*methods, "bound") for fold in folds]
         trained = {**base, "steps": arguments.steps, "superpixels": cut}
-        for labelled in (None, -1):
+        for labelled in (None,) if cut == "network" else (None, -1):
             # the controlled studies are for orientation: one seed will do
-            seeds = arguments.seeds if cut == "network" and labelled is None else arguments.seeds[:1]
+            seeds = arguments.seeds if cut == "network" else arguments.seeds[:1]
             runs += [
                 Run("rules only", **trained, **fold, seed=seed, labelled=labelled) for seed in seeds for fold in folds
             ]
@@ -43,14 +43,19 @@ def planned_peers(arguments: Namespace) -> list[Run]:
 
 
 def planned_few_labels(arguments: Namespace) -> list[Run]:
-    """The runs of docs/few_labels.md: rules alone, rules and a few labelled images, all labelled; raw superpixels."""
+    """The runs of docs/few_labels.md: rules alone, rules and a few labelled images; raw superpixels."""
     base = {"data": str(arguments.data), "images": arguments.images, "rules": arguments.rules}
     return [
         Run("rules only", **base, fold=fold, folds=arguments.folds, seed=seed, steps=arguments.steps, labelled=labelled)
-        for labelled in (None, FEW, -1)
+        for labelled in (None, FEW)
         for seed in arguments.seeds
-        for fold in range(arguments.folds)
+        for fold in chosen_folds(arguments)
     ]
+
+
+def chosen_folds(arguments: Namespace) -> list[int]:
+    """The folds that are run: all, unless one was asked for."""
+    return list(range(arguments.folds)) if arguments.fold is None else [arguments.fold]
 
 
 def network_of(run: Run) -> Any:
