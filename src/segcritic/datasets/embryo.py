@@ -258,7 +258,7 @@ def _h5py() -> Any:
     try:
         import h5py  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise UserError("the embryos are HDF5 files, which takes the package h5py: pip install 'segcritic[embryo]'") from None
+        raise UserError("the embryos are HDF5 files; to read them: pip install 'segcritic[embryo]'") from None
     return h5py
 
 
