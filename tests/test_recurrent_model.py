@@ -15,7 +15,7 @@ from segcritic.datasets.rosettes import rosettes
 from segcritic.errors import UserError
 from segcritic.inputs import InputWarning
 from segcritic.recurrent.networks import Networks
-from segcritic.recurrent.predict import segment
+from segcritic.recurrent.predict import _without_specks, segment
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.recurrent.train import TrainedAgent
 from segcritic.recurrent.views import Example
@@ -195,3 +195,18 @@ def test_a_graphics_card_that_is_too_small_is_told_with_what_to_do(monkeypatch):
     pixels, labels = next(iter(rosettes(1, 48, seed=1)))
     with pytest.raises(UserError, match="--batch 1"):
         train_on_labels(pixels, labels, settings=dataclasses.replace(TINY, max_objects=20))
+
+
+def test_specks_go_to_what_surrounds_them():
+    labels = np.zeros((20, 30), np.int64)
+    labels[2:18, 2:14] = 1
+    labels[5:7, 5:7] = 2  # inside the first, a speck of the second
+    labels[2:18, 18:28] = 2
+    labels[0, 29] = 1  # a speck of the first on the ground
+    cleaned = _without_specks(labels)
+    assert (cleaned[2:18, 2:14] == 1).all()
+    assert cleaned[0, 29] == 0
+    np.testing.assert_array_equal(cleaned == 2, (labels == 2) & (np.arange(30) > 14))
+    halves = labels.copy()
+    halves[9:11, 18:28] = 0  # two parts of about equal size stay
+    assert (_without_specks(halves)[12:18, 18:28] == 2).all()

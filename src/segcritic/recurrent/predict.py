@@ -6,6 +6,8 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage as ndi
+from skimage.measure import label
 from torch import Tensor
 
 from segcritic.errors import UserError
@@ -18,6 +20,9 @@ Ablation = Literal["lstm", "mask"]
 
 _LIKELY = 0.1
 """Probability at which a pixel of the foreground goes to the mask that is surest of it."""
+
+_SPECK = 0.1
+"""Parts of an object that are smaller than this share of its largest part are specks."""
 
 _LEAST_AREA = 4
 """Objects of fewer pixels of a mask (at half the size of the view) than this are dropped."""
@@ -120,7 +125,7 @@ def _paint(
     best, which = back_to_image(logits, frame, size).max(0)
     shown = back_to_image(foreground[None], frame, size)[0] > 0
     taken = (best > 0) | (shown & (best.sigmoid() > _LIKELY))
-    owner = torch.where(taken, which + 1, 0).numpy()
+    owner = _without_specks(torch.where(taken, which + 1, 0).numpy())
     area = np.bincount(owner.ravel(), minlength=len(logits) + 1)
     kept = area >= max(1.0, _LEAST_AREA * (2 * frame.pixels) ** 2)
     kept[0] = False
@@ -128,3 +133,18 @@ def _paint(
     labels = number[owner]
     sure = np.bincount(owner.ravel(), best.sigmoid().numpy().ravel(), minlength=len(kept))
     return labels, (sure[kept] / area[kept]).astype(np.float32)
+
+
+def _without_specks(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give small parts of objects that lie apart from the rest to what surrounds them."""
+    parts = np.asarray(label(labels, background=-1, connectivity=1))
+    area = np.bincount(parts.ravel())
+    owner = np.zeros(len(area), np.int64)
+    owner[parts.ravel()] = labels.ravel()
+    largest = np.zeros(int(labels.max()) + 1, np.int64)
+    np.maximum.at(largest, owner, area)
+    specks = ((owner > 0) & (area < _SPECK * largest[owner]))[parts]
+    if not specks.any():
+        return labels
+    nearest = ndi.distance_transform_edt(specks, return_distances=False, return_indices=True)
+    return labels[tuple(np.asarray(nearest))]
