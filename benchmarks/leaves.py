@@ -50,6 +50,8 @@ Made for single plants seen from above, green on a darker ground. Small leaves u
 `{command}`
 """
 STATES = (None, "mask", "lstm")
+STEPS = ("context", "masks", "first", "episodes", "critic")
+"""The stages; and the updates of the critic alone, which are the first ones of the last stage."""
 METRICS = ("SBD", "DiC", "abs_dic", "MWCov", "MUCov", "AvgFP", "AvgFN")
 
 
@@ -60,8 +62,8 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS)[:5:2])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--cache", type=Path, default=Path("runs/leaves"), help="where models are kept")
-    for stage in ("context", "masks", "first", "episodes"):
-        parser.add_argument(f"--{stage}-steps", type=int, help="updates of this stage instead of the default")
+    for stage in STEPS:
+        parser.add_argument(f"--{stage}-steps", type=int, help="so many updates instead of the default")
     parser.add_argument("--ship", choices=VARIANTS, help="put this variant's model of the first seed into the package")
     arguments = parser.parse_args()
     common.use_threads(arguments.threads)
@@ -101,10 +103,7 @@ def _settings(arguments: Namespace, examples: list[Any]) -> Any:
     from segcritic.annotated import choose_settings
 
     settings = choose_settings(examples)
-    given = {
-        f"{stage}_steps": 2 if arguments.quick else getattr(arguments, f"{stage}_steps")
-        for stage in ("context", "masks", "first", "episodes")
-    }
+    given = {f"{stage}_steps": 2 if arguments.quick else getattr(arguments, f"{stage}_steps") for stage in STEPS}
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -229,8 +228,17 @@ def _write(
         for title, seeds in steps.items()
     ]
     again = [_reconstruction(seed, settings, held_out, arguments) for seed in arguments.seeds]
-    keep = ("generated", "variants", "seeds", "context_steps", "masks_steps", "first_steps", "episodes_steps")
-    stages = ", ".join(f"{getattr(settings, f'{s}_steps')} ({s})" for s in ("context", "masks", "first", "episodes"))
+    keep = (
+        "generated",
+        "variants",
+        "seeds",
+        "context_steps",
+        "masks_steps",
+        "first_steps",
+        "episodes_steps",
+        "critic_steps",
+    )
+    stages = ", ".join(f"{getattr(settings, f'{s}_steps')} ({s})" for s in STEPS)
     text = f"""# {"Generated rosettes" if arguments.generated else "Leaves"}: the recurrent method
 
 `{common.command(arguments, keep)}` made this page. {common.machine(arguments.threads, ("numpy", "torch"))}
