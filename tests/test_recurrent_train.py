@@ -17,6 +17,7 @@ SMALL = RecurrentSettings(
     width=32,
     zoom=False,
     max_objects=4,
+    objective="actor-critic",
     channels=(8, 8, 16, 16, 16),
     mask_channels=(8, 8, 8, 16, 16),
     latent=6,

@@ -44,8 +44,8 @@ class RecurrentSettings:
     context
         Whether foreground and angles are put beside the features.
     objective
-        "actor-critic"; or the paper's baselines "bce" (BL: binary cross-entropy and Dice on matched truth, through
-        time) and "truncated-bce" (BL-Trunc: gradients stay within a step).
+        Of the last stage: "actor-critic", or the paper's baselines "bce" (BL: binary cross-entropy and Dice on matched
+        truth, through time) and "truncated-bce" (BL-Trunc: gradients stay within a step; the best in docs/rosettes.md).
     reward
         The measure F of eq. 4, "dice" or "iou".
     critic
@@ -93,7 +93,7 @@ class RecurrentSettings:
     pooling: Pooling = "attention"
     state_pyramid: bool = True
     context: bool = True
-    objective: Objective = "actor-critic"
+    objective: Objective = "truncated-bce"
     reward: Measure = "dice"
     critic: Critic = "future"
     discount: float = 0.9
