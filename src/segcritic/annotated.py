@@ -102,6 +102,7 @@ def choose_settings(examples: "list[Example]", upright: bool = False) -> "Recurr
     largest = _LARGEST if torch.cuda.is_available() else _LARGEST_ON_CPU
     scale = min(1.0, largest / np.sqrt(height * width))
     size = [max(_SMALLEST, round(float(side * scale) / STRIDE) * STRIDE) for side in (height, width)]
+    size = [min(side, largest**2 // min(size) // STRIDE * STRIDE) for side in size]
     chosen = RecurrentSettings(
         height=size[0], width=size[1], zoom=zoom, upright=upright, max_objects=max(2, round(most * _SPARE))
     )
@@ -126,6 +127,10 @@ def _read(images: Images, labels: Images, on_image: Callable[[int, int], None] |
         if truth.dtype.kind not in "ui" or truth.ndim != 2:
             raise UserError(
                 f"{named} have the shape {truth.shape} and type {truth.dtype}; give integers, (height, width)"
+            )
+        if truth.min() < 0:
+            raise UserError(
+                f"{named}: there are negative numbers; give 0 for the background, and 1, 2, ... for objects"
             )
         if truth.shape != pixels.shape[:2]:
             raise UserError(

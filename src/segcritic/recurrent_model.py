@@ -99,11 +99,11 @@ class RecurrentModel:
         from segcritic.recurrent.predict import segment
 
         found = segment(image.pixels, self._networks, self.ablate)
-        labels, confidence = found.labels, found.confidence
+        labels, steps, confidence = found.labels, found.steps, found.confidence
         if image.is_constant:
             warnings.warn(f"{image.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
-            labels, confidence = np.zeros_like(labels), confidence[:0]
-        return Sequence(labels, _measure(labels, confidence), image.pixels, found.context)
+            labels, steps, confidence = np.zeros_like(labels), steps[:0], confidence[:0]
+        return Sequence(labels, _measure(labels, steps, confidence), image.pixels, found.context)
 
     @cached_property
     def _networks(self) -> "Networks":
@@ -125,7 +125,9 @@ def read_agent(settings: dict[str, Any], weights: dict[str, Any]) -> "TrainedAge
     return agent
 
 
-def _measure(labels: NDArray[np.int32], confidence: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+def _measure(
+    labels: NDArray[np.int32], steps: NDArray[np.int64], confidence: NDArray[np.float32]
+) -> dict[str, NDArray[Any]]:
     from skimage.measure import regionprops_table
 
     columns = ("label", "area", "centroid", "bbox")
@@ -133,7 +135,7 @@ def _measure(labels: NDArray[np.int32], confidence: NDArray[np.float32]) -> dict
     number = np.asarray(measured["label"])
     return {
         "label": number,
-        "step": number,
+        "step": steps[number - 1],
         "confidence": confidence[number - 1],
         "area": np.asarray(measured["area"]),
         "centroid_row": np.asarray(measured["centroid-0"]),

@@ -155,7 +155,8 @@ class Learner:
         n_steps = int(remaining.max()) + 1
         if self.settings.objective != "actor-critic":
             return self._supervised(batch, owner, remaining, n_steps, noise, rng)
-        return self._actor_critic(batch, owner, remaining, n_steps, noise, rng, step < self.settings.critic_steps)
+        alone = fraction < self.settings.critic_steps / max(1, self.settings.episodes_steps)
+        return self._actor_critic(batch, owner, remaining, n_steps, noise, rng, alone)
 
     def _roll_out(
         self, batch: Batch, owner: Tensor, start: Tensor, n_steps: int, through_time: bool, noise: torch.Generator
@@ -227,8 +228,9 @@ class Learner:
         for episode in range(len(plain)):
             potential, matched[episode] = prefix_matches(plain[episode], available[episode])
             rewards[episode] = np.diff(potential)
-        earned = returns(torch.from_numpy(rewards).to(self.device), self.settings.discount)
         active = np.arange(n_steps) < np.maximum(remaining, 1)[:, None]
+        rewards[~active] = 0  # an image's rewards must not depend on how long the others' episodes are
+        earned = returns(torch.from_numpy(rewards).to(self.device), self.settings.discount)
         episode, step = np.nonzero(active)
 
         before, mask = episodes.covered[:, :-1][episode, step], episodes.masks[episode, step]

@@ -36,8 +36,10 @@ class Drawing:
     ----------
     labels : (H, W) int32
         0 = background, objects 1..n in the order in which they were drawn.
+    steps : (n,) int64
+        Step at which each object was drawn, from 1; masks of which hardly anything shows are left out.
     confidence : (n,) float32
-        Mean probability of each object's pixels to be of its mask.
+        Mean over each object's pixels of the probability of the mask that is surest of them.
     view : (3, h, w) float32 in [0, 1]
         What the networks saw.
     context : (9, h / 2, w / 2) float32
@@ -47,6 +49,7 @@ class Drawing:
     """
 
     labels: NDArray[np.int32]
+    steps: NDArray[np.int64]
     confidence: NDArray[np.float32]
     view: NDArray[np.float32]
     context: NDArray[np.float32]
@@ -83,9 +86,9 @@ def segment(pixels: NDArray[np.float32], networks: Networks, ablate: Ablation | 
             frame = closer
             view, pyramid, context = _encode(image, frame, networks)
     logits = _draw(networks, pyramid, ablate)
-    labels, confidence = _paint(logits, context[0, 0], frame, size)
+    labels, steps, confidence = _paint(logits, context[0, 0], frame, size)
     maps = context_maps(context.float())[0].numpy()
-    return Drawing(labels, confidence, view[0].numpy(), maps, logits.sigmoid().numpy())
+    return Drawing(labels, steps, confidence, view[0].numpy(), maps, logits.sigmoid().numpy())
 
 
 def _encode(image: Tensor, frame: Frame, networks: Networks) -> tuple[Tensor, list[Tensor], Tensor]:
@@ -102,7 +105,7 @@ def _draw(networks: Networks, pyramid: list[Tensor], ablate: Ablation | None) ->
     covered = torch.zeros(1, *settings.mask_shape)
     memory = networks.actor.start(1)
     drawn: list[Tensor] = []
-    for _ in range(settings.max_objects + 1):
+    for _ in range(settings.max_objects):
         shown = torch.zeros_like(covered) if ablate == "lstm" else covered
         step = networks.actor(shown, seen.actor, owner, networks.actor.start(1) if ablate == "mask" else memory)
         if float(step.stop.sigmoid()) > settings.stop_at:
@@ -115,13 +118,13 @@ def _draw(networks: Networks, pyramid: list[Tensor], ablate: Ablation | None) ->
 
 def _paint(
     logits: Tensor, foreground: Tensor, frame: Frame, size: tuple[int, int]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float32]]:
     """Each pixel to the mask that is surest of it, at the size of the image; tiny objects are dropped.
 
     A pixel of the foreground is an object's if a mask gives it `_LIKELY`; masks of overlapping objects have such gaps.
     """
     if not len(logits):
-        return np.zeros(size, np.int32), np.zeros(0, np.float32)
+        return np.zeros(size, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32)
     best, which = back_to_image(logits, frame, size).max(0)
     shown = back_to_image(foreground[None], frame, size)[0] > 0
     taken = (best > 0) | (shown & (best.sigmoid() > _LIKELY))
@@ -132,7 +135,7 @@ def _paint(
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     labels = number[owner]
     sure = np.bincount(owner.ravel(), best.sigmoid().numpy().ravel(), minlength=len(kept))
-    return labels, (sure[kept] / area[kept]).astype(np.float32)
+    return labels, np.flatnonzero(kept), (sure[kept] / area[kept]).astype(np.float32)
 
 
 def _without_specks(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -123,6 +123,14 @@ class RecurrentSettings:
         for name in ("context_steps", "masks_steps", "first_steps", "episodes_steps", "critic_steps"):
             if getattr(self, name) < 0:
                 raise UserError(f"setting '{name}' is {getattr(self, name)}: give 0 or more")
+        for name, low, high in (("learning_rate", 0, 1), ("ema", 0, 1), ("stop_at", 0, 1), ("episodes_rate", 0, 10)):
+            if not low < getattr(self, name) <= high:
+                raise UserError(
+                    f"setting '{name}' is {getattr(self, name):g}: give a number above {low}, at most {high}"
+                )
+        for name in ("channels", "mask_channels"):
+            if len(getattr(self, name)) != 5:
+                raise UserError(f"setting '{name}' has {len(getattr(self, name))} numbers: give 5, one a scale")
         if not 0 <= self.discount <= 1:
             raise UserError(f"setting 'discount' is {self.discount:g}: give 0 to 1")
         choices = (("objective", Objective), ("reward", Measure), ("critic", Critic), ("pooling", Pooling))

@@ -41,7 +41,7 @@ class Progress:
     @property
     def note(self) -> str:
         """What a user wants to know, in a few words."""
-        return f"stage {self.stage}, " + ", ".join(f"{name} {value:.3f}" for name, value in self.told.items())
+        return ", ".join([f"stage {self.stage}", *(f"{name} {value:.3f}" for name, value in self.told.items())])
 
 
 @dataclass
@@ -104,7 +104,8 @@ def train(
     if pretrained is not None:
         for part in (learner.networks, learner.average):
             part.load_state_dict(pretrained.weights)
-    training = {"seed": seed, "settings": settings.to_dict(), "images": _digest(examples)}
+    told_settings = {name: value for name, value in settings.to_dict().items() if name != "batch"}  # it may change
+    training = {"seed": seed, "settings": told_settings, "images": _digest(examples)}
     found = None if checkpoint is None else checkpoints.load(checkpoint, training)
     curve: list[dict[str, Any]] = []
     first_stage, first_step, before = 0, 0, 0.0
@@ -120,7 +121,7 @@ def train(
         if checkpoint is not None:
             checkpoints.save(checkpoint, learner, [stage, step], time.monotonic() - start + before, curve, training)
 
-    number, done, interrupted = first_stage, first_step, False
+    number, done, interrupted, whole = first_stage, first_step, False, True
     try:
         for number in range(first_stage, len(STAGES)):
             stage = STAGES[number]
@@ -134,12 +135,13 @@ def train(
                 fraction = step / steps
                 if minutes is not None:
                     fraction = max(fraction, _share_of_time(number, spent / (60 * minutes)))
-                if fraction >= 1:
+                if fraction >= 1 and step:  # a stage that ran out of time still learns something
                     break
                 rng = np.random.default_rng([seed, number, step])
-                news = _update(learner, stage, step, fraction, draw_batch(examples, settings, rng), rng)
-                done = step + 1
-                told = {name: 0.9 * told.get(name, value) + 0.1 * value for name, value in news.items()}
+                whole = False
+                news = _update(learner, stage, step, min(fraction, 1.0), draw_batch(examples, settings, rng), rng)
+                done, whole = step + 1, True
+                told |= {name: 0.9 * told.get(name, value) + 0.1 * value for name, value in news.items()}
                 now = time.monotonic()
                 if step % max(1, steps // _CURVE_POINTS) == 0 or done == steps:
                     curve.append({"stage": stage, "step": done, "seconds": now - start + before, **told})
@@ -156,7 +158,8 @@ def train(
             number, done = number + 1, 0
     except KeyboardInterrupt:
         interrupted = True
-        save(number, done)
+        if whole:  # in the middle of an update, the last checkpoint is what the next training can repeat
+            save(number, done)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedAgent(weights, settings, curve, interrupted)
 
@@ -181,10 +184,12 @@ def _update(
     try:
         return learner.update(stage, step, fraction, batch.to(learner.device), rng)
     except torch.OutOfMemoryError as error:
-        fewer = max(1, learner.settings.batch // 2)
+        batch = learner.settings.batch
+        advice = (
+            f"go on with --resume --batch {batch // 2}" if batch > 1 else "train without it (CUDA_VISIBLE_DEVICES=)"
+        )
         raise UserError(
-            f"the graphics card's memory does not suffice for batches of {learner.settings.batch} images in the stage"
-            f" '{stage}'; train with --batch {fewer}"
+            f"the graphics card's memory does not suffice for batches of {batch} in the stage '{stage}'; {advice}"
         ) from error
 
 

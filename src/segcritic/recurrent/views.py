@@ -115,12 +115,12 @@ def around(foreground: NDArray[np.bool_], shape: tuple[int, int]) -> Frame | Non
 def look(pixels: Tensor, frame: Frame, shape: tuple[int, int]) -> Tensor:
     """View of an image (3, H, W) uint8: (3, h, w) float32 in [0, 1]; beyond the image its border goes on."""
     image = pixels[None].float() / 255
-    size = pixels.shape[1:]
-    shrunk = frame.pixels
-    while shrunk >= 1.5 and min(image.shape[-2:]) > 1:  # no aliasing
-        image = functional.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False)
-        shrunk /= 2
-    grid = frame.grid(shape, (size[0], size[1]))[None]
+    scale = 1
+    while frame.pixels / scale >= 1.5 and min(image.shape[-2:]) > 1:  # no aliasing
+        odd = (0, image.shape[-1] % 2, 0, image.shape[-2] % 2)
+        image = functional.avg_pool2d(functional.pad(image, odd, mode="replicate"), 2)
+        scale *= 2
+    grid = frame.grid(shape, (image.shape[-2] * scale, image.shape[-1] * scale))[None]
     return functional.grid_sample(image, grid, padding_mode="border", align_corners=False)[0]
 
 
@@ -182,5 +182,5 @@ def back_to_image(logits: Tensor, frame: Frame, image: tuple[int, int]) -> Tenso
     rows = (torch.arange(image[0]) + 0.5 - frame.center[0]) / per_cell
     columns = (torch.arange(image[1]) + 0.5 - frame.center[1]) / per_cell
     at = torch.stack(torch.broadcast_tensors(columns / width * 2, rows[:, None] / height * 2), -1).float()[None]
-    shifted = functional.grid_sample(logits[None] + 20, at, align_corners=False, padding_mode="zeros")
-    return shifted[0] - 20
+    found = functional.grid_sample(logits[None], at, align_corners=False, padding_mode="border")[0]
+    return torch.where((at[0].abs() <= 1).all(-1), found, -20.0)
