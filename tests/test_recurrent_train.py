@@ -10,7 +10,7 @@ from segcritic.errors import UserError
 from segcritic.recurrent.learner import STAGES, Learner
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.recurrent.train import train
-from segcritic.recurrent.views import Example, draw_batch
+from segcritic.recurrent.views import Batch, Example, draw_batch
 
 SMALL = RecurrentSettings(
     height=32,
@@ -96,7 +96,7 @@ def test_the_critic_learns_alone_at_first():
         actor = {name: value.clone() for name, value in learner.networks.actor.state_dict().items()}
         critic = {name: value.clone() for name, value in learner.critic.state_dict().items()}
         rng = np.random.default_rng(step)
-        learner.update("episodes", step, 0.5, draw_batch(blobs(), SMALL, rng), rng)
+        learner.update("episodes", step, step / SMALL.episodes_steps, draw_batch(blobs(), SMALL, rng), rng)
         changed.append((not same(actor, learner.networks.actor.state_dict()),))
         assert not same(critic, learner.critic.state_dict())
     assert changed == [(False,), (True,)]
@@ -145,6 +145,25 @@ def test_a_time_limit_gives_every_stage_its_share():
     train(blobs(), many, minutes=0.06, on_progress=lambda p: seconds.__setitem__(p.stage, p.seconds))
     assert list(seconds) == list(STAGES)
     assert seconds["episodes"] < 6
+
+
+def test_rewards_do_not_depend_on_how_long_other_episodes_are(monkeypatch):
+    """What the critic learns of an image is the same alone and beside one with more objects."""
+    seen = []
+    monkeypatch.setattr("segcritic.recurrent.learner.returns", lambda r, g: seen.append(r.clone()) or r)
+    learner = Learner(dataclasses.replace(SMALL, exploration=0.0), 0, torch.device("cpu"))
+    learner.begin("episodes")
+    one, three = (
+        draw_batch(blobs(1, (n,)), dataclasses.replace(SMALL, batch=1), np.random.default_rng(0)) for n in (1, 3)
+    )
+    masks = torch.zeros(2, *three.masks.shape[1:])
+    masks[0, :1], masks[1] = one.masks[0, :1], three.masks[0]
+    both = Batch(torch.cat([one.views, three.views]), masks, np.array([1, 3]))
+    for batch in (one, both):
+        learner.update("episodes", 0, 1.0, batch, np.random.default_rng(0))
+        learner.begin("episodes")
+    assert seen[1][0, 1:].abs().max() == 0
+    assert seen[1].shape[1] > seen[0].shape[1]
 
 
 def test_annotations_that_cannot_be_learned_from():
