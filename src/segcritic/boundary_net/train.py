@@ -39,7 +39,7 @@ class BoundaryTraining:
     """
 
     widths: tuple[int, ...] = (32, 64, 128)
-    steps: int = 1500
+    steps: int = 5000
     batch: int = 4
     crop: int = 128
     learning_rate: float = 3e-3

@@ -11,8 +11,10 @@ from segcritic.superpixels.gradients import merge_across_weak
 from segcritic.superpixels.pieces import connected_pieces
 from segcritic.superpixels.shells import Relief
 
-LEVEL = 0.5
-"""Probability of object at which the outline runs."""
+LEVEL = 0.4
+"""Probability of object at which the outline runs: below one half, as intersection over union asks for."""
+
+_SURE_OUTLINE = 0.5
 
 _NECK = 0.05  # of the typical radius: how much narrower than both sides a neck must be to part two likely objects
 _RADIUS_RANGE = (4.0, 40.0)  # pixels
@@ -33,7 +35,7 @@ def boundary_basins(
     boundaries: NDArray[np.float32] | None = None,
     sigma: float = 1.0,
     background_sigma: float = 4.0,
-    min_size: int = 12,
+    min_size: int = 6,
     found: Relief | None = None,
 ) -> NDArray[np.int32]:
     """Watershed of a boundary map, seeded at its minima, with fewer seeds in the background.
@@ -44,7 +46,7 @@ def boundary_basins(
         Only its shape is looked at.
     boundaries : (H, W) or (2, H, W) float32
         Probability in [0, 1] of outline and, as a second plane, of object. Superpixels then keep to one side of where
-        the latter is one half: that is where the outlines run.
+        the latter is `LEVEL`: that is where the outlines run.
     sigma : float
         Pixels; smoothing of the map before seeds are sought inside of objects.
     background_sigma : float
@@ -90,7 +92,7 @@ def relief_of_maps(outline: NDArray[np.float32], inside: NDArray[np.float32]) ->
         Its height is the probability of object; its cores are parted by outlines and by necks; its floor is zero.
     """
     foreground = inside > LEVEL
-    depth = np.asarray(bic.distance.distance_transform(foreground & (outline < LEVEL)), np.float32)
+    depth = np.asarray(bic.distance.distance_transform(foreground & (outline < _SURE_OUTLINE)), np.float32)
     depth = bic.filters.gaussian_smoothing(depth, 1.0)
     radius = _RADIUS_RANGE[0]
     for _ in range(2):  # touching objects are parted by the first round: measure again
