@@ -52,6 +52,17 @@ def test_train_segment_evaluate(here, run):
     assert scores["SBD"] == 1
 
 
+def test_overwriting_with_a_mistake_keeps_what_training_can_go_on_from(here, run):
+    line = "train images --labels labels --method recurrent --out model --minutes 0.01 --batch 1"
+    assert run(line)[0] == 0
+    before = (here / "model" / "checkpoint" / "state.json").read_text()
+    assert run(line.replace("--labels labels", "--labels nowhere") + " --overwrite")[0] == 2
+    assert (here / "model" / "checkpoint" / "state.json").read_text() == before
+    assert run(line + " --overwrite --seed 1")[0] == 0
+    assert (here / "model" / "checkpoint" / "state.json").read_text() != before
+    assert {path.name for path in here.iterdir()} == {"images", "labels", "model"}
+
+
 def test_the_order_is_in_the_measurements(here, run):
     RecurrentModel(agent(), "").save(here / "model")
     assert run("segment images --model model --out out --ablate-state lstm")[0] == 0

@@ -86,8 +86,9 @@ def train(
         raise UserError(f"the model {out} has no folder '{CHECKPOINT}' to go on from; train anew with --overwrite")
     if rules is not None:
         api.load_rules(rules)  # a mistake in it, before anything is removed
-    if overwrite:
-        shutil.rmtree(checkpoint, ignore_errors=True)
+    old = out.with_name(f".{out.name}.{CHECKPOINT}")
+    if overwrite and checkpoint.is_dir():
+        checkpoint.rename(old)  # it goes only when a new training has begun
     try:
         with TrainingProgress() as progress:
             model = api.train(
@@ -106,6 +107,10 @@ def train(
         with contextlib.suppress(OSError):  # nothing is left behind by training that never began
             checkpoint.rmdir()
             out.rmdir()
+        if old.is_dir() and checkpoint.is_dir():
+            shutil.rmtree(old)
+        elif old.is_dir():
+            old.rename(checkpoint)
     model.save(out)
     trained = model.actor if isinstance(model, Model) else model.agent
     stopped = "Stopped early; what was learned so far is kept. " if trained.interrupted else ""
