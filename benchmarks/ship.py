@@ -74,7 +74,7 @@ A U-Net of {weights:,} weights (widths {widths}); {steps} updates of {batch} cro
 Grey images of bright nuclei on a dark ground, 15 to 50 pixels across; others were never seen.
 
 ## Figures
-Cross-validated figures of networks trained the same way: docs/peers.md.
+Cross-validated figures of networks trained the same way: `benchmarks/nuclei.py --peers`.
 
 ## Remake it
 `python benchmarks/ship.py nuclei-boundaries --data FOLDER`, with the folder that holds images/ and labels/.
