@@ -480,6 +480,7 @@ def test_rules_check_refuses(here, refused, options, sentence):
 
 def test_models_lists_cards(here, run, monkeypatch, refused):
     monkeypatch.setattr(model_folder, "_SHIPPED", here / "shipped")
+    monkeypatch.setattr("segcritic.boundary_net.shipped", dict)
     code, out, _ = run("models")
     assert code == 0
     assert out.startswith("No models come with this version.")
