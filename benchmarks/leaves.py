@@ -142,7 +142,11 @@ def _trained(name: str, seed: int, settings: Any, examples: list[Any], arguments
     mine = replace(settings, **own, context_steps=0, masks_steps=0, first_steps=0)
     last = train(examples, mine, seed=seed, checkpoint=folder, pretrained=agent, on_progress=_tell)
     spent = agent.curve[-1]["seconds"]
-    return replace(last, settings=replace(settings, **own), curve=[*agent.curve, *({**p, "seconds": p["seconds"] + spent} for p in last.curve)])
+    return replace(
+        last,
+        settings=replace(settings, **own),
+        curve=[*agent.curve, *({**p, "seconds": p["seconds"] + spent} for p in last.curve)],
+    )
 
 
 def _tell(progress: Any) -> None:
