@@ -154,3 +154,14 @@ def test_the_verb_writes_maps_that_train_and_segment_take(tmp_path, monkeypatch,
     output = capsys.readouterr()
     assert "2 boundary maps" in output.out
     assert "c.tif" in output.err
+
+
+def test_the_shipped_network_finds_bright_discs(capsys):
+    pixels, truth = discs()
+    (name,) = boundary_net.shipped()
+    _, inside = boundary_net.load(name).maps(pixels)
+    assert ((inside > 0.5) == (truth > 0)).mean() > 0.95
+    assert main(["models"]) == 0
+    assert f"{name} (for segcritic boundaries)" in capsys.readouterr().out
+    assert main(["models", name]) == 0
+    assert "DSB2018" in capsys.readouterr().out or "Data Science Bowl 2018" in boundary_net.load(name).card

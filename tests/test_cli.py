@@ -226,7 +226,7 @@ def test_ctrl_c_keeps_the_model(here):
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
     assert first.startswith("step 1: reward 0.")
     assert (process.returncode, err) == (0, "")
     assert "Stopped early" in out
