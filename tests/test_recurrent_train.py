@@ -69,16 +69,18 @@ def test_every_variant_trains_all_stages_and_stays_finite(change):
 
 
 @pytest.mark.parametrize(
-    ("stage", "moves"),
+    ("stage", "end_to_end", "moves"),
     [
-        ("context", {"encoder"}),
-        ("masks", {"encoder", "decoder"}),
-        ("first", {"actor"}),
-        ("episodes", {"actor"}),
+        ("context", True, {"encoder"}),
+        ("masks", True, {"encoder", "decoder"}),
+        ("first", True, {"actor"}),
+        ("episodes", True, {"encoder", "decoder", "actor"}),
+        ("episodes", False, {"actor"}),
     ],
 )
-def test_each_stage_trains_its_own_networks_and_no_others(stage, moves):
-    learner = Learner(dataclasses.replace(SMALL, critic_steps=0), 0, torch.device("cpu"))
+def test_each_stage_trains_its_own_networks_and_no_others(stage, end_to_end, moves):
+    settings = dataclasses.replace(SMALL, critic_steps=0, end_to_end=end_to_end)
+    learner = Learner(settings, 0, torch.device("cpu"))
     before = {name: value.clone() for name, value in learner.average.state_dict().items()}
     learner.begin(stage)
     for step in range(3):
@@ -133,7 +135,7 @@ def test_training_goes_on_from_another_agent_s_weights():
     before = train(blobs(), SMALL)
     none = dataclasses.replace(SMALL, context_steps=0, masks_steps=0, first_steps=0, episodes_steps=0)
     assert same(train(blobs(), none, seed=1, pretrained=before).weights, before.weights)
-    last = dataclasses.replace(none, episodes_steps=3, critic_steps=0)
+    last = dataclasses.replace(none, episodes_steps=3, critic_steps=0, end_to_end=False)
     after = train(blobs(), last, pretrained=before).weights
     changed = {name.split(".")[0] for name in after if not torch.equal(after[name], before.weights[name])}
     assert changed == {"actor"}

@@ -92,7 +92,7 @@ def test_shells_part_touching_discs():
 
 
 def test_more_pieces_per_object_and_smaller_ones():
-    image = normalise(ndi.gaussian_filter(discs()[0], 1.5))
+    image = normalise(ndi.gaussian_filter(discs()[0], 3))
     few, many = (superpixels(image, "shells", pieces=pieces).max() + 1 for pieces in (2, 12))
     assert few < many
     coarse = superpixels(image, "shells", min_size=40)

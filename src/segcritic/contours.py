@@ -15,6 +15,7 @@ _PLATEAU_QUANTILE = 0.85  # of an object's pixels: its plateau, but for bright s
 _RIM = (0.3, 0.6)  # of the plateau: where the steepness of a rim is measured
 _SHARP = 1.7  # radius / width of the rim, of the sharpest quarter of objects; below this, objects fade all the way
 _FADING = 5  # power with which the level falls below it
+_HAZE = 0.04  # of the plateau: where the background lies so far above its floor, no rim can be followed below half
 _SPREAD = 0.15  # of log plateau: differences below this are texture rather than objects of their own brightness
 
 
@@ -27,7 +28,9 @@ def settle_outlines(
     their middle all the way out, such as small round nuclei seen in projection, have no rim and end where they can no
     longer be seen: lower, and at about the same intensity whatever their own. Which of both an image shows is told by
     its sharpness S, the upper quartile over its objects of radius / rim width, where the width is plateau / gradient
-    within the rim: the contour is taken at level * q of the reference height, q = min(1, S / 1.7)^5.
+    within the rim: the contour is taken at level * q of the reference height, q = min(1, S / 1.7)^5. In a haze nothing
+    can be followed so far down: where the median of the image without its objects is h of the plateau above the floor,
+    q is at least h / 0.04.
 
     The reference height of an object is its plateau, drawn towards the median of the image's plateaus p: by the share
     0.15 / (0.15 + |log(plateau / p)|), since small differences come from texture, and by at least 1 - q^2.
@@ -39,7 +42,7 @@ def settle_outlines(
     image : (H, W) float32
         Objects bright.
     floor : (H, W) float32
-        Local background (`Relief.floor`).
+        Lowest intensity around (`Relief.floor`).
     level : float
         Of objects with a rim: 0 = local background, 1 = plateau.
 
@@ -66,8 +69,9 @@ def settle_outlines(
     near = np.where(distance <= _REACH, labels[tuple(nearest)], 0)
     relative = height / plateau[near]
     sharpness = _sharpness(image, near, relative, np.sqrt(size / np.pi) / plateau)
-    fade = min(1.0, sharpness / _SHARP) ** _FADING
     median = np.median(plateau[1:])
+    haze = float(np.median(height[labels == 0])) / median if (labels == 0).any() else 0.0
+    fade = min(1.0, max((sharpness / _SHARP) ** _FADING, haze / _HAZE))
     contrast = np.log(plateau / median)
     drawn = np.maximum(_SPREAD / (_SPREAD + np.abs(contrast)), 1 - fade**2)
     above = relative > (level * fade * np.exp(-drawn * contrast))[near]

@@ -26,6 +26,8 @@ _LOOK = 0.1
 """Weight of the attention's cross-entropy with the matched object, in the supervised stages."""
 _STOP = 0.5
 """Weight of the termination's cross-entropy."""
+_CONTEXT = 0.5
+"""Weight of foreground and angles wherever the image encoder is trained for more."""
 
 
 class Learner:
@@ -61,7 +63,9 @@ class Learner:
         trained = {
             "context": [networks.encoder],
             "masks": [networks.encoder, networks.decoder, self.mask_encoder],
-        }.get(stage, [networks.actor])
+            "first": [networks.actor],
+            "episodes": [networks] if self.settings.end_to_end else [networks.actor],
+        }[stage]
         networks.requires_grad_(False)
         for part in trained:
             part.requires_grad_(True)
@@ -127,7 +131,7 @@ class Learner:
         loss = mask_loss(logits, truth).mean() + self.settings.mask_kl * divergence
         dice = _dice(logits.detach().sigmoid(), truth).mean()
         told = {"loss": float(loss.detach()), "dice": float(dice.detach()), "nats": float(divergence.detach())}
-        return loss + 0.5 * context_loss(context.float(), batch.masks), told
+        return loss + _CONTEXT * context_loss(context.float(), batch.masks), told
 
     def _first(
         self, batch: Batch, step: int, fraction: float, rng: np.random.Generator, noise: torch.Generator
@@ -160,9 +164,12 @@ class Learner:
 
     def _roll_out(
         self, batch: Batch, owner: Tensor, start: Tensor, n_steps: int, through_time: bool, noise: torch.Generator
-    ) -> tuple[Episodes, list[Tensor]]:
-        with torch.no_grad():
-            pyramid, _ = self.networks.pyramid(batch.views)
+    ) -> tuple[Episodes, list[Tensor], Tensor]:
+        """Episodes, the state pyramid, and the loss of foreground and angles if the image encoder is trained."""
+        learns = next(self.networks.encoder.parameters()).requires_grad
+        with torch.set_grad_enabled(learns):
+            pyramid, context = self.networks.pyramid(batch.views)
+        context_part = _CONTEXT * context_loss(context.float(), batch.masks) if learns else batch.views.new_zeros(())
         seen = self.networks.see(pyramid)
         explore = self.settings.exploration > 0
         episodes = roll_out(
@@ -176,7 +183,7 @@ class Learner:
             through_time=through_time,
             generator=noise,
         )
-        return episodes, pyramid
+        return episodes, pyramid, context_part
 
     def _supervised(
         self,
@@ -191,7 +198,7 @@ class Learner:
         truth = batch.masks[owner]
         start, available = draw_starts(truth, batch.n_objects[owner.cpu().numpy()], remaining, rng)
         through_time = self.settings.objective != "truncated-bce"
-        episodes, _ = self._roll_out(batch, owner, start, n_steps, through_time, noise)
+        episodes, _, context_part = self._roll_out(batch, owner, start, n_steps, through_time, noise)
         scores = soft_scores(episodes.masks.detach(), truth, self.settings.reward).cpu().numpy()
         scores = scores + self.settings.matching_noise * rng.standard_normal(scores.shape)
         matched = np.full(scores.shape[:2], -1)
@@ -205,7 +212,7 @@ class Learner:
         told = {"loss": float(loss.detach())}
         if len(episode):
             told["dice"] = float(_dice(episodes.masks.detach()[episode, step], target).mean())
-        return loss + self._divergence(episodes), told
+        return loss + self._divergence(episodes) + context_part, told
 
     def _actor_critic(
         self,
@@ -220,7 +227,8 @@ class Learner:
         """Section 5.3: the critic learns the returns, the actor climbs what the critic expects."""
         truth = batch.masks[owner]
         start, available = draw_starts(truth, batch.n_objects, remaining, rng)
-        episodes, pyramid = self._roll_out(batch, owner, start, n_steps, False, noise)
+        episodes, pyramid, context_part = self._roll_out(batch, owner, start, n_steps, False, noise)
+        pyramid = [features.detach() for features in pyramid]
         scores = soft_scores(episodes.masks, truth, self.settings.reward)
         plain = scores.detach().cpu().numpy()
         rewards = np.zeros(plain.shape[:2], np.float32)
@@ -260,7 +268,7 @@ class Learner:
             own = scores[episode, step].gather(1, which.clamp(min=0)[:, None])[:, 0] * (which >= 0)
             expected = own + self.settings.discount * expected
         loss = -expected.mean() + self._ending_loss(episodes, remaining) + self._divergence(episodes)
-        return loss + critic_loss, told
+        return loss + critic_loss + context_part, told
 
     def _looking_loss(self, episodes: Episodes, episode: NDArray, step: NDArray, target: Tensor) -> Tensor:
         """How unlikely the actor was to look at the object that it drew; sum over masks."""

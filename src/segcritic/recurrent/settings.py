@@ -68,6 +68,8 @@ class RecurrentSettings:
         Images in an update.
     first_length
         Steps to which the short, supervised episodes grow; 1 is the published release's initial stage.
+    end_to_end
+        Whether the last stage trains image encoder and mask decoder too. False: they stay as they are, as in the paper.
     states
         States of one image that the actor is shown at once while episodes have one step (fewer, as they grow); masks of
         one image that the mask VAE draws at once.
@@ -108,6 +110,7 @@ class RecurrentSettings:
     batch: int = 6
     states: int = 8
     first_length: int = 8
+    end_to_end: bool = True
     learning_rate: float = 2e-3
     episodes_rate: float = 0.2
     ema: float = 0.995

@@ -280,7 +280,7 @@ def train(
     start = saved = time.monotonic()
     interrupted = False
     reward = objects = float("nan")
-    done = first
+    done, whole = first, True
     try:
         for step in range(first, settings.steps):
             spent = time.monotonic() - start + seconds_before
@@ -290,10 +290,11 @@ def train(
             if fraction >= 1:
                 break
             chosen = _draw(usable, settings, np.random.default_rng([seed, step]))
+            whole = False
             outcome = learner.update(
                 [usable[i] for i in chosen], rules, fraction, seed * 1_000_003 + step, allow_python
             )
-            done = step + 1
+            done, whole = step + 1, True
             mean_reward, mean_objects = float(outcome.total.mean()), float(outcome.objects.mean())
             reward = mean_reward if math.isnan(reward) else 0.9 * reward + 0.1 * mean_reward
             objects = mean_objects if math.isnan(objects) else 0.9 * objects + 0.1 * mean_objects
@@ -310,7 +311,7 @@ def train(
                 saved = now
     except KeyboardInterrupt:
         interrupted = True
-    if checkpoint is not None:
+    if checkpoint is not None and whole:  # in the middle of an update, the last one is what a training can repeat
         checkpoints.save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, training)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedActor(weights, settings, curve, interrupted)

@@ -37,12 +37,12 @@ class Relief:
     Attributes
     ----------
     height : (H, W) float32
-        0 = local background, 1 = peak of the basin.
+        0 = local background, the typical one, 1 = peak of the basin.
     cores : (H, W) int32
         Likely objects: watershed regions of the summed distance transforms of the relief, joined where little parts
         them (`join_basins`); 0 = background.
     floor : (H, W) float32
-        Local background.
+        The lowest intensity around.
     radius : float
         Pixels; radius of the typical object in a first rough segmentation.
     """
@@ -103,6 +103,9 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
         coming_floor = pool.submit(_local_background, image, radius)
         basins = _basins(image, background + _LOWEST_PEAK * span, radius)
         floor = np.minimum(coming_floor.result(), smoothed)
+    # The floor is the lowest around; where there is noise or haze, what lies between the objects is a little above it.
+    dark = smoothed < threshold_otsu(smoothed)
+    ground = np.minimum(floor + np.median((smoothed - floor)[dark]), smoothed)
     n = int(basins.max()) + 1
     highest = np.full(n, background, np.float32)
     np.maximum.at(highest, basins.ravel(), smoothed.ravel())
@@ -113,7 +116,7 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     peak = np.maximum(peak, background + 0.02 * span)
     local_peak = _smooth(peak[basins], 0.35 * radius)
     visible = local_peak > background + _LOWEST_PEAK * span
-    height = np.where(visible, (smoothed - floor) / np.maximum(local_peak - floor, 1e-6), 0).astype(np.float32)
+    height = np.where(visible, (smoothed - ground) / np.maximum(local_peak - ground, 1e-6), 0).astype(np.float32)
 
     with ThreadPoolExecutor() as pool:  # the transforms leave Python's lock to others
         distances = pool.map(lambda level: np.asarray(bic.distance.distance_transform(height > level)), _DEPTH_LEVELS)
