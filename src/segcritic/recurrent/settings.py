@@ -105,7 +105,7 @@ class RecurrentSettings:
     context_steps: int = 400
     masks_steps: int = 1200
     first_steps: int = 1800
-    episodes_steps: int = 1000
+    episodes_steps: int = 3000
     critic_steps: int = 150
     batch: int = 6
     states: int = 8

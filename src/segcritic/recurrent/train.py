@@ -20,7 +20,7 @@ from segcritic.recurrent.views import Example, draw_batch
 
 _CHECKPOINT_SECONDS = 30.0
 _CURVE_POINTS = 100  # of a stage
-_SHARES = {"context": 0.12, "masks": 0.25, "first": 0.33, "episodes": 0.30}
+_SHARES = {"context": 0.08, "masks": 0.17, "first": 0.25, "episodes": 0.50}
 """Parts of the stages in a training that is limited in time."""
 
 
