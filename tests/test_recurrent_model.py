@@ -14,6 +14,7 @@ from segcritic.annotated import choose_settings, train_on_labels
 from segcritic.datasets.rosettes import rosettes
 from segcritic.errors import UserError
 from segcritic.inputs import InputWarning
+from segcritic.recurrent import predict
 from segcritic.recurrent.networks import Networks
 from segcritic.recurrent.predict import _without_specks, segment
 from segcritic.recurrent.settings import RecurrentSettings
@@ -85,6 +86,23 @@ def test_labels_are_numbered_in_the_order_of_drawing_and_measured():
     assert ((found.table["confidence"] > 0.1) & (found.table["confidence"] <= 1)).all()
     assert found.labels.shape == (60, 80)
     assert found.labels.dtype == np.int32
+
+
+def test_a_large_image_is_painted_in_strips(monkeypatch):
+    networks = agent().networks()
+    pixels = next(iter(rosettes(1, 80, seed=3)))[0]
+    at_once = segment(pixels, networks).labels
+    assert at_once.max() > 1
+    monkeypatch.setattr(predict, "_PAINTED", 1000)
+    np.testing.assert_array_equal(segment(pixels, networks).labels, at_once)
+
+
+def test_objects_too_small_to_be_learned_are_told():
+    image, labels = np.full((400, 400, 3), 0.5, np.float32), np.zeros((400, 400), np.int32)
+    labels[20:380, 20:380] = 1
+    labels[10:13, 10:13] = 2
+    with pytest.warns(InputWarning, match="1 of 2 annotated objects are too small"):
+        train_on_labels(image, labels, settings=TINY)
 
 
 def test_an_episode_ends_when_the_actor_says_so():

@@ -74,6 +74,14 @@ def test_masks_come_back_to_where_they_were_in_the_image():
             assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.95
 
 
+def test_rows_of_the_image_are_the_same_alone():
+    _, labels = squares()
+    frame = around(labels > 0, (64, 96))
+    logits = masks_of(torch.from_numpy(labels.astype(np.int16)), frame, (64, 96)) - 0.5
+    everything = back_to_image(logits, frame, labels.shape)
+    torch.testing.assert_close(back_to_image(logits, frame, labels.shape, slice(7, 19)), everything[:, 7:19])
+
+
 def test_what_lies_outside_the_view_belongs_to_no_mask():
     found = back_to_image(torch.full((1, 4, 4), 5.0), Frame((4.0, 4.0), 1.0), (40, 40))
     assert (found[0, 1:7, 1:7] > 0).all()

@@ -1,6 +1,7 @@
 """Training from annotated images: the mask-by-mask method, with settings chosen from the data. `api.train` calls it."""
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from segcritic.cards import labels_card
 from segcritic.errors import UserError
 from segcritic.images import read_labels
-from segcritic.inputs import Images, find_annotated
+from segcritic.inputs import Images, InputWarning, find_annotated
 from segcritic.recurrent_model import RecurrentModel
 
 if TYPE_CHECKING:
@@ -70,9 +71,24 @@ def train_on_labels(
     examples = _read(images, labels, on_image)
     settings = settings or choose_settings(examples, upright)
     settings = settings if batch is None else replace(settings, batch=batch)
+    _warn_of_small_objects(examples, settings)
     where = None if checkpoint is None else Path(checkpoint)
     agent = train(examples, settings, seed=seed, minutes=minutes, checkpoint=where, on_progress=on_progress)
     return RecurrentModel(agent, labels_card(agent, len(examples), seed))
+
+
+def _warn_of_small_objects(examples: "list[Example]", settings: "RecurrentSettings") -> None:
+    from segcritic.recurrent.views import n_too_small
+
+    small = sum(n_too_small(example, settings) for example in examples)
+    everything = sum(example.n_objects for example in examples)
+    if small:
+        warnings.warn(
+            f"{small} of {everything} annotated objects are too small to be seen in a view of {settings.height} x"
+            f" {settings.width} pixels, and are not learned; cut the images into parts if they matter",
+            InputWarning,
+            stacklevel=3,
+        )
 
 
 def choose_settings(examples: "list[Example]", upright: bool = False) -> "RecurrentSettings":

@@ -21,6 +21,9 @@ Ablation = Literal["lstm", "mask"]
 _LIKELY = 0.1
 """Probability at which a pixel of the foreground goes to the mask that is surest of it."""
 
+_PAINTED = 10_000_000
+"""Pixels of all masks together that are enlarged at a time: a large image goes in strips, to save memory."""
+
 _SPECK = 0.1
 """Parts of an object that are smaller than this share of its largest part are specks."""
 
@@ -125,7 +128,11 @@ def _paint(
     """
     if not len(logits):
         return np.zeros(size, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32)
-    best, which = back_to_image(logits, frame, size).max(0)
+    best, which = torch.empty(size), torch.empty(size, dtype=torch.int64)
+    step = max(1, _PAINTED // (len(logits) * size[1]))
+    for top in range(0, size[0], step):
+        rows = slice(top, top + step)
+        best[rows], which[rows] = back_to_image(logits, frame, size, rows).max(0)
     shown = back_to_image(foreground[None], frame, size)[0] > 0
     taken = (best > 0) | (shown & (best.sigmoid() > _LIKELY))
     owner = _without_specks(torch.where(taken, which + 1, 0).numpy())

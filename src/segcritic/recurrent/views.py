@@ -134,6 +134,14 @@ def masks_of(labels: Tensor, frame: Frame, shape: tuple[int, int]) -> Tensor:
     return masks[masks.sum((1, 2)) >= _LEAST_AREA]
 
 
+def n_too_small(example: Example, settings: RecurrentSettings) -> int:
+    """Number of an image's objects that are too small to be seen, and so to be learned, in the view that counts."""
+    shape = settings.height, settings.width
+    frame = around((example.labels > 0).numpy(), shape) if settings.zoom else None
+    size = example.labels.shape[0], example.labels.shape[1]
+    return example.n_objects - len(masks_of(example.labels, frame or whole(size, shape), shape))
+
+
 def draw_batch(examples: list[Example], settings: RecurrentSettings, rng: np.random.Generator) -> Batch:
     """Random views of random images: boxes about the foreground or whole images, turned, mirrored, scaled, recoloured.
 
@@ -175,12 +183,15 @@ def _recolour(view: Tensor, rng: np.random.Generator) -> Tensor:
     return (view + noise).clamp(0, 1)
 
 
-def back_to_image(logits: Tensor, frame: Frame, image: tuple[int, int]) -> Tensor:
-    """Masks of an upright view, (t, h, w) logits, at the size of the image: (t, H, W) logits; -20 outside the view."""
+def back_to_image(logits: Tensor, frame: Frame, image: tuple[int, int], rows: slice = slice(None)) -> Tensor:
+    """Masks of an upright view, (t, h, w) logits, at the size of the image: (t, H, W) logits; -20 outside the view.
+
+    With `rows`, only these rows of the image.
+    """
     height, width = logits.shape[-2:]
     per_cell = 2 * frame.pixels  # a mask's pixel is two of the view's
-    rows = (torch.arange(image[0]) + 0.5 - frame.center[0]) / per_cell
-    columns = (torch.arange(image[1]) + 0.5 - frame.center[1]) / per_cell
-    at = torch.stack(torch.broadcast_tensors(columns / width * 2, rows[:, None] / height * 2), -1).float()[None]
+    down = (torch.arange(image[0])[rows] + 0.5 - frame.center[0]) / per_cell
+    right = (torch.arange(image[1]) + 0.5 - frame.center[1]) / per_cell
+    at = torch.stack(torch.broadcast_tensors(right / width * 2, down[:, None] / height * 2), -1).float()[None]
     found = functional.grid_sample(logits[None], at, align_corners=False, padding_mode="border")[0]
     return torch.where((at[0].abs() <= 1).all(-1), found, -20.0)
