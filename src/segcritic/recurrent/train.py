@@ -13,6 +13,7 @@ from torch import Tensor
 
 from segcritic import checkpoint as checkpoints
 from segcritic.errors import UserError
+from segcritic.interrupts import held_back
 from segcritic.recurrent.learner import STAGES, Learner
 from segcritic.recurrent.networks import Networks
 from segcritic.recurrent.settings import RecurrentSettings
@@ -121,7 +122,7 @@ def train(
         if checkpoint is not None:
             checkpoints.save(checkpoint, learner, [stage, step], time.monotonic() - start + before, curve, training)
 
-    number, done, interrupted, whole = first_stage, first_step, False, True
+    number, done, interrupted = first_stage, first_step, False
     try:
         for number in range(first_stage, len(STAGES)):
             stage = STAGES[number]
@@ -138,9 +139,9 @@ def train(
                 if fraction >= 1 and step:  # a stage that ran out of time still learns something
                     break
                 rng = np.random.default_rng([seed, number, step])
-                whole = False
-                news = _update(learner, stage, step, min(fraction, 1.0), draw_batch(examples, settings, rng), rng)
-                done, whole = step + 1, True
+                with held_back():
+                    news = _update(learner, stage, step, min(fraction, 1.0), draw_batch(examples, settings, rng), rng)
+                    done = step + 1
                 told |= {name: 0.9 * told.get(name, value) + 0.1 * value for name, value in news.items()}
                 now = time.monotonic()
                 if step % max(1, steps // _CURVE_POINTS) == 0 or done == steps:
@@ -158,8 +159,7 @@ def train(
             number, done = number + 1, 0
     except KeyboardInterrupt:
         interrupted = True
-        if whole:  # in the middle of an update, the last checkpoint is what the next training can repeat
-            save(number, done)
+        save(number, done)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedAgent(weights, settings, curve, interrupted)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from segcritic import checkpoint as checkpoints
 from segcritic.errors import UserError
+from segcritic.interrupts import held_back
 from segcritic.rules import Rules
 from segcritic.stateless.agent import FeatureScale, Policy
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch
@@ -280,7 +281,7 @@ def train(
     start = saved = time.monotonic()
     interrupted = False
     reward = objects = float("nan")
-    done, whole = first, True
+    done = first
     try:
         for step in range(first, settings.steps):
             spent = time.monotonic() - start + seconds_before
@@ -290,11 +291,11 @@ def train(
             if fraction >= 1:
                 break
             chosen = _draw(usable, settings, np.random.default_rng([seed, step]))
-            whole = False
-            outcome = learner.update(
-                [usable[i] for i in chosen], rules, fraction, seed * 1_000_003 + step, allow_python
-            )
-            done, whole = step + 1, True
+            with held_back():
+                outcome = learner.update(
+                    [usable[i] for i in chosen], rules, fraction, seed * 1_000_003 + step, allow_python
+                )
+                done = step + 1
             mean_reward, mean_objects = float(outcome.total.mean()), float(outcome.objects.mean())
             reward = mean_reward if math.isnan(reward) else 0.9 * reward + 0.1 * mean_reward
             objects = mean_objects if math.isnan(objects) else 0.9 * objects + 0.1 * mean_objects
@@ -311,7 +312,7 @@ def train(
                 saved = now
     except KeyboardInterrupt:
         interrupted = True
-    if checkpoint is not None and whole:  # in the middle of an update, the last one is what a training can repeat
+    if checkpoint is not None:
         checkpoints.save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, training)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedActor(weights, settings, curve, interrupted)
