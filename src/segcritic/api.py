@@ -159,7 +159,7 @@ def train_by_rules(
     sources = find_sources(images, boundaries, pieces, channel)
     truth = {} if labels is None else pair_labels(sources, labels)
 
-    keep_pixels = settings.network.pixel_features > 0 or bool(given_rules.python)
+    keep_pixels = settings.network.pixel_features > 0 or bool(given_rules.functions)
     scenes, left_out = [], []
     for number, source in enumerate(sources):
         if on_image is not None:
