@@ -118,11 +118,15 @@ def test_what_classes_need_is_measured():
     assert rules.radial
 
 
-def test_python_of_a_class_runs_only_where_allowed():
+def test_python_of_a_class_runs_only_where_allowed(tmp_path):
     rules = Rules.loads("area: {at_least: 9}\nclasses: {odd: {python: my_rules:odd}}")
     assert rules.functions == ("my_rules:odd",)
     with pytest.raises(UserError, match="run code of their own"):
         object_scores(rules, table(area=[30]))
+    dataclasses.replace(trained(), rules=rules).save(tmp_path / "model")
+    with pytest.raises(UserError, match=r"ask to run code of their own \(python: my_rules:odd\)"):
+        segcritic.load(tmp_path / "model")
+    assert segcritic.load(tmp_path / "model", allow_python=True).rules == rules
 
 
 def test_round_trip():
