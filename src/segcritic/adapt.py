@@ -65,7 +65,7 @@ def adapt(
     if not seconds > 0:
         raise UserError(f"the seconds of adaptation are {seconds:g}; give a number above 0")
     settings, rules = model.actor.settings, model.rules
-    keep_pixels = settings.network.pixel_features > 0 or bool(rules.python)
+    keep_pixels = settings.network.pixel_features > 0 or bool(rules.functions)
     scenes = []
     for image in images:
         if not image.is_constant:

@@ -103,6 +103,7 @@ def train_by_rules(
     channel: int | str | None = None,
     preset: Preset = "default",
     steps: int | None = None,
+    pretraining_steps: int | None = None,
     seed: int = 0,
     minutes: float | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -125,6 +126,8 @@ def train_by_rules(
     channel : of the image files, as in `images.read_image`
     preset : 'default' trains in minutes on two cores; 'paper' takes the sizes of Hilt et al. 2023, for a GPU
     steps : updates, instead of the preset's number
+    pretraining_steps : updates of the U-Net's pixel features on superpixels alone before those; for preset 'paper', as
+        the default one has no U-Net
     seed : the same seed, images and rules give the same model
     minutes : stop training after so much time
     checkpoint : a folder in which to keep the state of training; the same call goes on from there
@@ -156,10 +159,11 @@ def train_by_rules(
     given_rules, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
     settings = TrainSettings.paper() if preset == "paper" else TrainSettings()
     settings = settings if steps is None else replace(settings, steps=steps)
+    settings = settings if pretraining_steps is None else replace(settings, pretraining_steps=pretraining_steps)
     sources = find_sources(images, boundaries, pieces, channel)
     truth = {} if labels is None else pair_labels(sources, labels)
 
-    keep_pixels = settings.network.pixel_features > 0 or bool(given_rules.python)
+    keep_pixels = settings.network.pixel_features > 0 or bool(given_rules.functions)
     scenes, left_out = [], []
     for number, source in enumerate(sources):
         if on_image is not None:

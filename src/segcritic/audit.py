@@ -167,9 +167,13 @@ def _degenerate_wins(name: str, candidates: list[Candidate]) -> list[str]:
 
 
 def _idle_rules(rules: Rules, scenes: list[Scene], allow_python: bool) -> list[str]:
-    """Rules that never lower a score on any of the starts, and rules that no object of a sensible start fits."""
+    """Rules that never lower a score on any of the starts, and rules that no object of a sensible start fits.
+
+    Of a rule for all objects a tenth must fit; of one class there may be few objects.
+    """
     loss: dict[str, list[NDArray[np.float64]]] = {}
     fit: dict[str, list[NDArray[np.float64]]] = {}
+    of_class: dict[str, bool] = {}
     for scene in scenes:
         starts = _starts(scene, 0)
         partitions = np.stack(list(starts.values())).astype(np.int32)
@@ -179,6 +183,7 @@ def _idle_rules(rules: Rules, scenes: list[Scene], allow_python: bool) -> list[s
         for rule, judgement in judge(rules, objects, scene.context, scene.graph, allow_python).items():
             loss.setdefault(rule, []).append(1 - judgement.score)
             fit.setdefault(rule, []).append(judgement.score[sensible])
+            of_class[rule] = judgement.of is not None
     warnings = []
     for rule in loss:
         if np.concatenate(loss[rule]).mean() < _FIRES:
@@ -186,7 +191,7 @@ def _idle_rules(rules: Rules, scenes: list[Scene], allow_python: bool) -> list[s
                 f"rule '{rule}' never fires: almost every object fits it, even of senseless segmentations of these "
                 "images. It does no harm; to make a difference it would have to be stricter."
             )
-        elif len(fits := np.concatenate(fit[rule])) and np.quantile(fits, 0.9) < _FITS:
+        elif len(fits := np.concatenate(fit[rule])) and np.quantile(fits, 1 if of_class[rule] else 0.9) < _FITS:
             warnings.append(
                 f"rule '{rule}' fits no object of a rough segmentation: check its numbers and its unit "
                 "(`segcritic rules measure` takes them from a few annotated objects)."

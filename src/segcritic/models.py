@@ -211,10 +211,10 @@ def load(name_or_folder: str | os.PathLike[str], allow_python: bool = False) -> 
                 f"the model {folder} is of the method '{method}', which this segcritic lacks: update segcritic"
             )
         rules = Rules.load(folder / "rules.yaml") if method == METHOD else None
-        if rules is not None and rules.python and not allow_python:
+        if rules is not None and rules.functions and not allow_python:
             raise UserError(
-                f"the rules of the model {folder} ask to run code of their own (python: {', '.join(rules.python)}); if"
-                " you trust where they come from, allow it with --allow-python, or allow_python=True"
+                f"the rules of the model {folder} ask to run code of their own (python: {', '.join(rules.functions)});"
+                " if you trust where they come from, allow it with --allow-python, or allow_python=True"
             )
         weights = read_weights(folder)
         card = folder / "card.md"

@@ -187,7 +187,9 @@ def _numbers(found: "Segmentation") -> str:
 def _table(found: "Segmentation") -> str:
     """One line an object: its score, and for each rule the measured value on the colour of the rule's score."""
     rules = [name.removeprefix("score_") for name in found.table if name.startswith("score_")]
-    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in ["object", "score", *rules])
+    classes = found.table.get("class")
+    names = ["object", *(["class"] if classes is not None else []), "score", *rules]
+    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in names)
     colors = label_colors(int(found.labels.max()) + 1)
     lines = []
     for k, label in enumerate(found.table["label"]):
@@ -195,17 +197,19 @@ def _table(found: "Segmentation") -> str:
         score = found.table["score"][k]
         cells = [
             f"<td><i style='background:{swatch}'></i>{label}</td>",
+            *([f"<td>{html.escape(classes[k])}</td>"] if classes is not None else []),
             f"<td style='background:{_light(score)}'><b>{score:.2f}</b></td>",
         ]
         for name in rules:
             fit = found.table[f"score_{name}"][k]
-            shown = _short(found.table[name][k]) if name in found.table else f"{fit:.2f}"
+            measured = found.table.get(name.rpartition("/")[2])  # after the class that the rule is about
+            shown = f"{fit:.2f}" if measured is None else _short(measured[k])
             cells.append(f"<td style='background:{_light(fit)}' title='score {fit:.2f}'>{shown}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>")
     caption = (
         "Each object's measurements, in pixels. Colour: how well it fits that rule, from"
         f" <span style='background:{_light(0)}'>not at all</span> to <span style='background:{_light(1)}'>entirely"
-        "</span>; the score joins all rules."
+        f"</span>; the score joins all rules{' for the class, whose name stands before them' * (classes is not None)}."
     )
     return (
         f"<h2>Objects</h2><p>{caption}</p><div class=wide><table><thead><tr>{head}</tr></thead>"

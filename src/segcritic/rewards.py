@@ -1,7 +1,8 @@
 """Object scores -> superpixel rewards -> edge rewards; the mean over subgraphs is `SubgraphBatch`'s.
 
 Every reward lies in [0, 1]. A superpixel is judged as part of its object, and an object as what it fits best: an object
-of the rules' kind, or background (paper, A.2, "softly assigned to one of the possible classes").
+of the rules' kind (of the best of their classes, if they have several), or background (paper, A.2, "softly assigned to
+one of the possible classes").
 """
 
 from dataclasses import dataclass

@@ -47,7 +47,8 @@ def segment(
         (column confidence, 0 to 1).
     out
         Folder for the label images (16-bit TIFF, of the image's stem) and measurements.csv, with each object's score by
-        every rule. For a single image also a file name ending in .tif; the measurements then go beside it, as .csv.
+        every rule, and its class if the rules tell several. For a single image also a file name ending in .tif; the
+        measurements then go beside it, as .csv.
     refine
         Go on from the model's partition with a local search for what the rules like better.
     adapt

@@ -19,6 +19,7 @@ def train(
     seed: int = 0,
     minutes: float | None = None,
     steps: int | None = None,
+    pretraining_steps: int | None = None,
     preset: Literal["default", "paper"] | None = None,
     boundaries: Boundaries = None,
     superpixels: Superpixels = None,
@@ -50,6 +51,8 @@ def train(
         Train for so long at most; with --resume, all in all.
     steps
         Updates, instead of the preset's number.
+    pretraining_steps
+        Updates of the U-Net's pixel features on superpixels alone, before those of the actor (--preset paper).
     preset
         default trains in minutes on two cores; paper has the sizes of the paper and needs a GPU.
     upright
@@ -74,6 +77,7 @@ def train(
             "superpixels": superpixels,
             "channel": channel,
             "steps": steps,
+            "pretraining_steps": pretraining_steps,
             "preset": preset,
         },
         recurrent={"upright": upright or None, "batch": batch},

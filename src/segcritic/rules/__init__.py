@@ -4,8 +4,8 @@ from segcritic.rules.builtin import BUILTIN, init, load_builtin
 from segcritic.rules.judge import Context, Judgement, judge, needed_descriptors, place_scores, rough_descriptors
 from segcritic.rules.measure import measure_rules
 from segcritic.rules.rule import BackgroundRule, CountRule, NumericRule, PolarityRule, SuperpixelRule
-from segcritic.rules.schema import Rules
-from segcritic.rules.score import count_score, object_scores, rule_scores, shape
+from segcritic.rules.schema import ObjectRules, Rules
+from segcritic.rules.score import class_scores, count_score, object_scores, rule_scores, shape
 
 __all__ = [
     "BUILTIN",
@@ -14,9 +14,11 @@ __all__ = [
     "CountRule",
     "Judgement",
     "NumericRule",
+    "ObjectRules",
     "PolarityRule",
     "Rules",
     "SuperpixelRule",
+    "class_scores",
     "count_score",
     "init",
     "judge",

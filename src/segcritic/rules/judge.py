@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segcritic.errors import UserError
 from segcritic.rules.own_code import call_python
 from segcritic.rules.rule import KINDS, NumericRule, PolarityRule
-from segcritic.rules.schema import Rules
+from segcritic.rules.schema import ObjectRules, Rules
 
 if TYPE_CHECKING:
     from segcritic.graph import SuperpixelGraph
@@ -51,12 +51,16 @@ class Context:
 
 @dataclass(frozen=True)
 class Judgement:
-    """One rule held against M objects: values, the nearest values that would fit, deviations; each (M,)."""
+    """One rule held against M objects: values, the nearest values that would fit, deviations; each (M,).
+
+    `of` is the class that the rule is about, None for a rule about all objects.
+    """
 
     weight: float
     value: Array
     target: Array
     deviation: Array
+    of: str | None = None
 
     @property
     def score(self) -> Array:
@@ -66,10 +70,10 @@ class Judgement:
 
 def needed_descriptors(rules: Rules) -> set[str]:
     """Return the descriptors that `object_scores` reads. Rules in Python may read anything, so they need all."""
-    if rules.python:
+    if rules.functions:
         return set(KINDS)
-    names = set(rules.descriptors)
-    if isinstance(rules.intensity, NumericRule):
+    names = {name for part in rules.parts for name in part.descriptors}
+    if any(isinstance(part.intensity, NumericRule) for part in rules.parts):
         names.add("mean_intensity")
     if isinstance(rules.intensity, PolarityRule):
         names |= {"mean_intensity", "outside_intensity"}
@@ -80,8 +84,9 @@ def needed_descriptors(rules: Rules) -> set[str]:
 
 def rough_descriptors(rules: Rules) -> set[str]:
     """Return the descriptors whose rough value the rules ask for: the keys that `Context.rough` needs."""
-    names = {name for name, rule in rules.descriptors.items() if rule.expect == "rough"}
-    if isinstance(rules.intensity, NumericRule) and rules.intensity.expect == "rough":
+    names = {name for part in rules.parts for name, rule in part.descriptors.items() if rule.expect == "rough"}
+    intensities = [part.intensity for part in rules.parts]
+    if any(isinstance(rule, NumericRule) and rule.expect == "rough" for rule in intensities):
         names.add("mean_intensity")
     return names
 
@@ -120,7 +125,8 @@ def judge(
 
     Returns
     -------
-    Per rule (descriptor name, 'intensity', 'module:function') its judgement.
+    Per rule (descriptor name, 'intensity', 'module:function'; of a class after its name, 'class/descriptor') its
+    judgement.
 
     Raises
     ------
@@ -128,19 +134,38 @@ def judge(
         When a rough value is missing, or a rule in Python is not allowed, cannot be loaded or returns nonsense.
     """
     context = context or Context()
-    judgements: dict[str, Judgement] = {}
     cut = None if rules.border == "keep" else objects["touches_border"] > 0
-    for name, rule in rules.descriptors.items():
-        judgements[name] = _judge_number(name, rule, objects[name], rules.pixel_size, context, cut)
-    if isinstance(rules.intensity, NumericRule):
+
+    def judge_part(part: ObjectRules) -> dict[str, Judgement]:
+        return _judge_part(part, objects, rules.pixel_size, context, cut, graph, allow_python)
+
+    judgements = judge_part(rules)
+    for name, part in rules.classes.items():
+        judgements |= {f"{name}/{rule}": replace(found, of=name) for rule, found in judge_part(part).items()}
+    return judgements
+
+
+def _judge_part(
+    part: ObjectRules,
+    objects: "ObjectTable",
+    pixel_size: float | None,
+    context: Context,
+    cut: NDArray[np.bool_] | None,
+    graph: "SuperpixelGraph | None",
+    allow_python: bool,
+) -> dict[str, Judgement]:
+    judgements: dict[str, Judgement] = {}
+    for name, rule in part.descriptors.items():
+        judgements[name] = _judge_number(name, rule, objects[name], pixel_size, context, cut)
+    if isinstance(part.intensity, NumericRule):
         values = objects["mean_intensity"]
-        judgements["intensity"] = _judge_number("mean_intensity", rules.intensity, values, None, context, None)
-    elif isinstance(rules.intensity, PolarityRule):
-        rule = rules.intensity
+        judgements["intensity"] = _judge_number("mean_intensity", part.intensity, values, None, context, None)
+    elif isinstance(part.intensity, PolarityRule):
+        rule = part.intensity
         values = objects["mean_intensity"] - objects["outside_intensity"]
         deviation = np.maximum(0.0, rule.by - values) / (rule.tolerance or rule.by / 2)
         judgements["intensity"] = Judgement(rule.weight, values, np.maximum(values, rule.by), _finite(deviation))
-    for name in rules.python:
+    for name in part.python:
         scores = call_python(name, objects, graph, allow_python)
         deviation = np.sqrt(-2 * np.log(np.maximum(scores, np.finfo(float).tiny)))
         deviation = np.where(scores == 0, MAX_DEVIATION, deviation)

@@ -31,6 +31,7 @@ SYNONYMS = {
     **{"roundness": "circularity", "convexity": "solidity", "brightness": "intensity", "elongation": "eccentricity"},
     **{"number": "count", "angle": "orientation", "circumference": "perimeter", "neighbors": "neighbours"},
     **{"centre": "center", "ring": "radial_distance", "radius": "radial_distance", "place": "where"},
+    **{"class": "classes", "kinds": "classes"},
 }
 
 
@@ -152,27 +153,30 @@ class NumericRule(_Range):
                 raise mistake("is 0, and a percentage of 0 is 0: give a tolerance as a number", key)
         return self
 
-    def check_kind(self, name: str, kind: str, pixel_size: float | None) -> None:
-        """Raise a validation error when the unit or the values make no sense for descriptor `name` of `kind`."""
+    def check_kind(self, name: str, kind: str, pixel_size: float | None, within: tuple[str, ...] = ()) -> None:
+        """Raise a validation error when the unit or the values make no sense for descriptor `name` of `kind`.
+
+        `within` holds the keys of the rules file under which the rule stands.
+        """
         units = {"length": ("px", "um"), "area": ("px", "px2", "um", "um2"), "angle": ("deg",)}.get(kind, ())
         if self.unit is not None and self.unit not in units:
             wish = f"use {' or '.join(units)}" if units else f"leave it out, {name} has none"
-            raise mistake(f"cannot be {self.unit}: {wish}", name, "unit")
+            raise mistake(f"cannot be {self.unit}: {wish}", *within, name, "unit")
         if self.unit in ("um", "um2") and pixel_size is None:
             raise mistake(
                 f"is {self.unit}, which needs the image's scale: add a line such as  pixel_size: 0.65"
                 "  (micrometres per pixel)",
-                *(name, "unit"),
+                *(*within, name, "unit"),
             )
         if kind == "angle" and (self.scale == "log" or not isinstance(self.tolerance, float)):
-            raise mistake("is an angle: give it a tolerance in degrees, and no log scale", name)
+            raise mistake("is an angle: give it a tolerance in degrees, and no log scale", *within, name)
         low = 0 if kind in ("length", "area", "number", "fraction") else -math.inf
         high = 1 if kind == "fraction" else math.inf
         for key in ("expect", "at_least", "at_most"):
             value = getattr(self, key)
             if isinstance(value, float) and not low <= value <= high:
                 span = "lies between 0 and 1" if high == 1 else "is never negative"
-                raise mistake(f"is {value:g}, but {name} {span}", name, key)
+                raise mistake(f"is {value:g}, but {name} {span}", *within, name, key)
 
 
 class PolarityRule(Model):

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from segcritic.errors import UserError
 from segcritic.files import atomic_text
-from segcritic.rules.parse import KeyPath, explain, nearest, parse_yaml
+from segcritic.rules.parse import Document, KeyPath, explain, nearest, parse_yaml
 from segcritic.rules.rule import (
     KINDS,
     SYNONYMS,
@@ -36,13 +36,71 @@ def _intensity_form(value: Any) -> str:
     return "polarity" if polarity else "numeric"
 
 
-class Rules(Model):
-    """What the objects of a kind of image look like: the content of a rules file.
-
-    In the YAML, the rules of `descriptors` are top-level keys (``area: {expect: 650}``) beside the other fields.
+class ObjectRules(Model):
+    """What one kind of object looks like. In the YAML, the rules of `descriptors` are keys beside the other fields.
 
     Attributes
     ----------
+    descriptors
+        Descriptor -> rule.
+    intensity
+        ``{brighter_than: background}``, ``{darker_than: background}``, or a numeric rule on the mean intensity.
+    python
+        Functions of the user's own, 'module:function', see `segcritic.rules.own_code`.
+    """
+
+    descriptors: dict[str, NumericRule] = Field(default_factory=dict)
+    intensity: (
+        Annotated[
+            Annotated[PolarityRule, Tag("polarity")] | Annotated[NumericRule, Tag("numeric")],
+            Discriminator(_intensity_form),
+        ]
+        | None
+    ) = None
+    python: tuple[str, ...] = ()
+
+    SPECIAL: ClassVar[tuple[str, ...]] = ("intensity", "python")
+    """Keys in the YAML that are no descriptors, in the order in which they are written."""
+
+    @field_validator("python", mode="before")
+    @classmethod
+    def _module_and_function(cls, value: Any) -> tuple[str, ...]:
+        names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else (value,)
+        for name in names:
+            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+                raise mistake(f"should be written module:function, not {name!r}")
+        return names
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing here judges objects."""
+        return not (self.descriptors or self.intensity or self.python)
+
+    def check_kinds(self, pixel_size: float | None, within: tuple[str, ...] = ()) -> None:
+        """Raise a validation error for a rule whose unit or values make no sense, as `NumericRule.check_kind`."""
+        for name, rule in self.descriptors.items():
+            if name not in KINDS:
+                raise mistake(f"is no descriptor{nearest(name, KINDS, SYNONYMS)}", *within, name)
+            rule.check_kind(name, KINDS[name], pixel_size, within)
+        if isinstance(self.intensity, NumericRule):
+            self.intensity.check_kind("intensity", "intensity", None, within)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as the mapping in a rules file; without version and classes."""
+        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"descriptors", "version", "classes"})
+        if len(self.python) == 1:
+            fields["python"] = self.python[0]
+        rules = {name: rule.model_dump(exclude_defaults=True) for name, rule in self.descriptors.items()}
+        return rules | {key: fields[key] for key in self.SPECIAL if key in fields}
+
+
+class Rules(ObjectRules):
+    """What the objects of a kind of image look like: the content of a rules file.
+
+    Attributes
+    ----------
+    descriptors, intensity, python
+        See `ObjectRules`; they hold for all objects.
     pixel_size
         Micrometres per pixel; needed by rules whose unit is um or um2.
     superpixels
@@ -54,10 +112,6 @@ class Rules(Model):
     border
         Objects cut by the image border: 'ignore' (not judged by size and shape), 'drop' (the same, and left out of the
         result) or 'keep' (judged like others).
-    descriptors
-        Descriptor -> rule.
-    intensity
-        ``{brighter_than: background}``, ``{darker_than: background}``, or a numeric rule on the mean intensity.
     count
         Number of objects per image.
     shaping
@@ -66,8 +120,9 @@ class Rules(Model):
         How the rules are combined, see `segcritic.rules.object_scores`.
     keep_above
         Objects with a lower score are left out of the result.
-    python
-        Functions of the user's own, 'module:function', see `segcritic.rules.own_code`.
+    classes
+        Name of a kind of object -> what holds for objects of that kind beside the rules for all. An object is of the
+        kind that it fits best (paper, A.2).
     """
 
     version: int = VERSION
@@ -78,24 +133,17 @@ class Rules(Model):
     center: Literal["image", "foreground"] | tuple[float, float] | None = None
     where: NumericRule | None = None
     border: Literal["ignore", "drop", "keep"] = "ignore"
-    descriptors: dict[str, NumericRule] = Field(default_factory=dict)
-    intensity: (
-        Annotated[
-            Annotated[PolarityRule, Tag("polarity")] | Annotated[NumericRule, Tag("numeric")],
-            Discriminator(_intensity_form),
-        ]
-        | None
-    ) = None
     count: CountRule | None = None
     background: BackgroundRule | None = None
     shaping: Number = 0.0  # theta of eq. 11
     distance: Literal["joint", "cosine", "product"] = "joint"
     keep_above: Number = 0.3
-    python: tuple[str, ...] = ()
+    classes: dict[str, ObjectRules] = Field(default_factory=dict)
 
     SPECIAL: ClassVar[tuple[str, ...]] = (
         *("version", "name", "description", "pixel_size", "superpixels", "center", "where", "border"),
         *("intensity", "count", "background", "shaping", "distance", "keep_above", "python"),
+        "classes",
     )
 
     @field_validator("version", mode="before")
@@ -132,30 +180,37 @@ class Rules(Model):
             raise mistake(f"should lie between {low} and {high}, not {value:g}")
         return value
 
-    @field_validator("python", mode="before")
+    @field_validator("classes")
     @classmethod
-    def _module_and_function(cls, value: Any) -> tuple[str, ...]:
-        names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else (value,)
-        for name in names:
-            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
-                raise mistake(f"should be written module:function, not {name!r}")
-        return names
+    def _named(cls, value: dict[str, ObjectRules]) -> dict[str, ObjectRules]:
+        if not value:
+            raise mistake("holds no class: add one, for example  nucleus: {area: {expect: 650}}")
+        for name, rules in value.items():
+            if not re.fullmatch(r"\w[\w -]*", name):
+                raise mistake("is no name of a class: take letters, digits, spaces, - and _", name)
+            if name == "background":
+                raise mistake("is what is of no class: leave it out, or take another name", name)
+            if rules.empty:
+                raise mistake("holds no rule that tells it from others: add one", name)
+            if isinstance(rules.intensity, PolarityRule):
+                raise mistake(
+                    "is brighter or darker than the background, which holds for all classes: move it out of 'classes'",
+                    *(name, "intensity"),
+                )
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name, rule in self.descriptors.items():
-            if name not in KINDS:
-                raise mistake(f"is no descriptor{nearest(name, KINDS, SYNONYMS)}", name)
-            rule.check_kind(name, KINDS[name], self.pixel_size)
+        self.check_kinds(self.pixel_size)
+        for name, rules in self.classes.items():
+            rules.check_kinds(self.pixel_size, ("classes", name))
         if self.where is not None:
             self.where.check_kind("where", "length", self.pixel_size)
             if self.where.expect == "rough":
                 raise mistake("of a place cannot be measured roughly: give a number", "where", "expect")
             if self.where.weight != 1:
                 raise mistake("has no use here: how fast objects become unlikely is the tolerance", "where", "weight")
-        if isinstance(self.intensity, NumericRule):
-            self.intensity.check_kind("intensity", "intensity", None)
-        if not (self.descriptors or self.intensity or self.python):
+        if self.empty and not self.classes:
             raise mistake("holds no rule that judges objects: add one, for example  area: {expect: 650}")
         return self
 
@@ -166,9 +221,19 @@ class Rules(Model):
         return 0 if not isinstance(rule, PolarityRule) else 1 if rule.brighter_than else -1
 
     @property
+    def parts(self) -> "tuple[ObjectRules, ...]":
+        """The rules for all objects, and those of each class."""
+        return (self, *self.classes.values())
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The functions of the user's own that any rule names."""
+        return tuple(name for part in self.parts for name in part.python)
+
+    @property
     def radial(self) -> bool:
         """Whether anything refers to a centre that objects are arranged about."""
-        named = self.descriptors.keys() & {"radial_distance", "radial_angle"}
+        named = {name for part in self.parts for name in part.descriptors} & {"radial_distance", "radial_angle"}
         return bool(named or self.center is not None or self.where is not None)
 
     @classmethod
@@ -189,19 +254,17 @@ class Rules(Model):
     def loads(cls, text: str, source: str = "rules") -> Self:
         """Read rules from YAML text; `source` names its origin in error messages. Raises UserError as `load`."""
         document = parse_yaml(text, source)
-        fields: dict[str, Any] = {"descriptors": {}}
         # A newer version may hold keys that this one does not know: its number is the mistake to name.
         newer = document.data.get("version")
         try:
             if newer is not None:
                 cls._known_version(newer)
-            for key, value in document.data.items():
-                if key in cls.SPECIAL:
-                    fields[key] = value
-                elif key in KINDS:
-                    fields["descriptors"][key] = value
-                else:
-                    raise document.error((key,), f"unknown rule '{key}'{_nearest_rule(key)}")
+            fields = _fields(document, (), document.data, cls)
+            if isinstance(classes := fields.get("classes"), dict):
+                fields["classes"] = {
+                    name: _fields(document, ("classes", name), rules, ObjectRules) if isinstance(rules, dict) else rules
+                    for name, rules in classes.items()
+                }
             return cls.model_validate(fields)
         except ValidationError as error:
             raise explain(error, document, _keys_of) from error
@@ -210,12 +273,11 @@ class Rules(Model):
 
     def to_yaml(self) -> str:
         """Return the rules as YAML, only what differs from the defaults; `loads` gives equal rules back."""
-        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"descriptors", "version"})
-        rules = {name: rule.model_dump(exclude_defaults=True) for name, rule in self.descriptors.items()}
-        if len(self.python) == 1:
-            fields["python"] = self.python[0]
+        fields = self.to_plain()
         head = {key: fields.pop(key) for key in self.SPECIAL[:8] if key in fields}
-        whole = {"version": self.version} | head | rules | fields
+        whole = {"version": self.version} | head | fields
+        if self.classes:
+            whole["classes"] = {name: rules.to_plain() for name, rules in self.classes.items()}
         return yaml.safe_dump(_short(whole), default_flow_style=None, sort_keys=False, width=110, allow_unicode=True)
 
     def dump(self, path: str | os.PathLike[str]) -> None:
@@ -231,12 +293,31 @@ def _short(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _nearest_rule(key: str) -> str:
-    return nearest(key, (*KINDS, *Rules.SPECIAL), SYNONYMS)
+def _fields(document: Document, path: KeyPath, data: dict[str, Any], model: type[ObjectRules]) -> dict[str, Any]:
+    """Sort the keys of the mapping at `path` into fields of the model. Raises UserError for an unknown one."""
+    fields: dict[str, Any] = {"descriptors": {}}
+    for key, value in data.items():
+        if key in model.SPECIAL:
+            fields[key] = value
+        elif key in KINDS:
+            fields["descriptors"][key] = value
+        elif key in Rules.SPECIAL:
+            raise document.error(
+                (*path, key), f"'{key}' in '{path[-1]}' cannot be of one class alone: move it out of 'classes'"
+            )
+        else:
+            where = f" in '{path[-1]}'" if path else ""
+            choices = (*KINDS, *model.SPECIAL)
+            raise document.error((*path, key), f"unknown rule '{key}'{where}{nearest(key, choices, SYNONYMS)}")
+    return fields
 
 
 def _keys_of(path: KeyPath) -> tuple[str, ...]:
     """The valid keys of the mapping at `path` of a rules file."""
+    if path[0] == "classes":
+        if len(path) < 3:
+            return ("name",) if len(path) == 1 else (*KINDS, *ObjectRules.SPECIAL)
+        path = path[2:]
     models: dict[Any, tuple[type[BaseModel], ...]] = {
         "count": (CountRule,),
         "background": (BackgroundRule,),

@@ -1,5 +1,6 @@
 """Scores of objects from their judgements: per rule, all rules together, and the number of objects per image."""
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,14 +28,17 @@ def rule_scores(
     return {name: judgement.score for name, judgement in judgements.items()}
 
 
-def object_scores(
+def class_scores(
     rules: Rules,
     objects: "ObjectTable",
     context: Context | None = None,
     graph: "SuperpixelGraph | None" = None,
     allow_python: bool = False,
-) -> Array:
-    r"""Return one score per object, (M,) in [0, 1]: all rules combined, then shaped by eq. 11. As `judge` otherwise.
+) -> dict[str, Array]:
+    r"""Return the score of every object as each of the classes: name -> (M,) in [0, 1]. As `judge` otherwise.
+
+    The rules for all objects and those of the class are combined, then shaped by eq. 11. Without classes the rules for
+    all make the only one, and its name is ''.
 
     ``distance: joint`` follows A.2: a distance over all features together, not a sum of rewards per feature,
 
@@ -52,7 +56,26 @@ def object_scores(
     above 0.5 for positive properties and is blind to a factor common to all of them: here for comparison with the
     paper.
     """
-    judgements = list(judge(rules, objects, context, graph, allow_python).values())
+    judgements = judge(rules, objects, context, graph, allow_python).values()
+    return {
+        name: _combine(rules, [judgement for judgement in judgements if judgement.of in (None, name)])
+        for name in rules.classes or ("",)
+    }
+
+
+def object_scores(
+    rules: Rules,
+    objects: "ObjectTable",
+    context: Context | None = None,
+    graph: "SuperpixelGraph | None" = None,
+    allow_python: bool = False,
+) -> Array:
+    """Return one score per object, (M,) in [0, 1]: that of the class that it fits best (A.2). As `class_scores`."""
+    return functools.reduce(np.maximum, class_scores(rules, objects, context, graph, allow_python).values())
+
+
+def _combine(rules: Rules, judgements: list[Judgement]) -> Array:
+    """Return the score of M objects by several rules together, (M,) in [0, 1]; see `class_scores`."""
     weights = np.array([judgement.weight for judgement in judgements])
     weights /= weights.sum()
     if rules.distance == "cosine":

@@ -13,7 +13,7 @@ from segcritic.local_search import Judge, search
 from segcritic.objects import ObjectTable, measure
 from segcritic.partition import multicut
 from segcritic.proposals import CLEAR, Proposer
-from segcritic.rules import Rules, needed_descriptors, object_scores, rule_scores
+from segcritic.rules import Rules, class_scores, needed_descriptors, object_scores, rule_scores
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.agent import Policy
 from segcritic.stateless.environment import judge_partition
@@ -36,6 +36,7 @@ class Segmentation:
         0 = background, objects 1..M.
     table : dict of str to (M,) arrays
         'label', 'score' and 'score_<rule>' in [0, 1], as judged on superpixels; descriptors of the labels, in pixels.
+        If the rules have classes, 'class', the name of the one that each object fits best.
     graph : SuperpixelGraph
     split : (E,) float32
         Probability that the actor splits each edge.
@@ -112,6 +113,9 @@ def label_scene(
     labels = np.searchsorted(found, labels, "right").astype(np.int32)
     each = rule_scores(rules, objects, scene.context, scene.graph, allow_python)
     table = {"label": np.arange(1, len(found) + 1), "score": rewards.score[kept_rows]}
+    if rules.classes:
+        as_each = class_scores(rules, objects, scene.context, scene.graph, allow_python)
+        table["class"] = np.array([*as_each])[np.argmax([*as_each.values()], axis=0)][kept_rows]
     table |= {f"score_{name}": values[kept_rows] for name, values in each.items()}
     table |= measure_labels(labels, scene.image, _TABLE)
     split = (1 / (1 + np.exp(-logits))).astype(np.float32)

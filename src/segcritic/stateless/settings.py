@@ -49,6 +49,8 @@ class TrainSettings:
         Learning rate of the temperatures.
     critic_target
         Rate at which the copy of the critic that advises the actor follows it, per step.
+    pretraining_steps
+        Updates of the U-Net's pixel features on superpixels alone, before the actor's first (paper, A.1).
     network
         Widths and kinds of the networks.
     """
@@ -67,6 +69,7 @@ class TrainSettings:
     target_entropy: float = -1.0
     temperature_rate: float = 3e-3
     critic_target: float = 0.05
+    pretraining_steps: int = 0
     network: NetworkSettings = field(default_factory=lambda: NetworkSettings(fixed_std=0.5))
 
     def __post_init__(self) -> None:
@@ -77,6 +80,13 @@ class TrainSettings:
             )
         if self.steps < 1 or self.images_per_step < 1:
             raise UserError("training settings 'steps' and 'images_per_step' must be at least 1")
+        if self.pretraining_steps < 0:
+            raise UserError(f"training setting 'pretraining_steps' is {self.pretraining_steps}: give 0 or more")
+        if self.pretraining_steps and not self.network.pixel_features:
+            raise UserError(
+                f"training setting 'pretraining_steps' is {self.pretraining_steps}, but there is no U-Net to train:"
+                " leave it out, or take one (network.pixel_features above 0, as preset paper has it)"
+            )
         if not 0 <= self.labelled_share <= 1:
             raise UserError(f"training setting 'labelled_share' is {self.labelled_share:g}: give 0 to 1")
         if not 0 <= self.contrast_weight <= 1:

@@ -29,6 +29,7 @@ from segcritic.stateless.losses import (
     temperature_loss,
 )
 from segcritic.stateless.networks import Critic
+from segcritic.stateless.pretraining import Pretraining
 from segcritic.stateless.scene import Scene
 from segcritic.stateless.settings import TrainSettings
 
@@ -38,7 +39,10 @@ _CURVE_POINTS = 200
 
 @dataclass
 class Progress:
-    """Where training stands: `reward` and `objects_per_image` are means over the last steps' samples."""
+    """Where training stands: `reward` and `objects_per_image` are means over the last steps' samples.
+
+    In the pre-training of the pixel features, `step` and `steps` count its updates, and `pretraining_loss` is set.
+    """
 
     step: int
     steps: int
@@ -47,10 +51,13 @@ class Progress:
     seconds: float
     seconds_left: float
     curve: list[dict[str, float]]
+    pretraining_loss: float | None = None
 
     @property
     def note(self) -> str:
         """What a user wants to know, in a few words."""
+        if self.pretraining_loss is not None:
+            return f"pre-training of the pixel features, loss {self.pretraining_loss:.3f}"
         return f"reward {self.reward:.3f}, {self.objects_per_image:.1f} objects per image"
 
 
@@ -89,6 +96,7 @@ class Learner:
         self.log_temperature = torch.nn.Parameter(torch.full((len(sizes),), math.log(0.05), device=device))
         self.temperatures = torch.nn.ParameterDict({"log": self.log_temperature})
         self.temperature_optimizer = torch.optim.Adam([self.log_temperature], settings.temperature_rate)
+        self.pretraining = Pretraining(self.policy, self.average) if settings.pretraining_steps else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """The parts a checkpoint keeps, besides optimisers."""
@@ -101,7 +109,9 @@ class Learner:
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The optimisers a checkpoint keeps."""
-        return {"optimizer": self.optimizer, "temperature_optimizer": self.temperature_optimizer}
+        parts: dict[str, torch.optim.Optimizer] = {"optimizer": self.optimizer}
+        parts["temperature_optimizer"] = self.temperature_optimizer
+        return parts | ({"pretraining": self.pretraining.optimizer} if self.pretraining else {})
 
     def update(self, scenes: list[Scene], rules: Rules, fraction: float, seed: int, allow_python: bool) -> Outcome:
         """One step: sample K partitions per image, judge them, and learn from the rewards.
@@ -242,7 +252,7 @@ def train(
     allow_python : bool
         Whether rules may call functions of the user's own.
     pretrained : TrainedActor, optional
-        The policy starts from its weights and keeps its scale of the features.
+        The policy starts from its weights and keeps its scale of the features; there is no pre-training.
 
     Returns
     -------
@@ -266,7 +276,9 @@ def train(
         learner.average.load_state_dict(pretrained.weights)
     training = identity(settings, rules, usable, seed)
     curve: list[dict[str, float]] = []
-    first = 0
+    # The updates of the pre-training have numbers below 0, so that the actor's are the same with and without it.
+    n_before = 0 if pretrained is not None else settings.pretraining_steps
+    first = -n_before
     seconds_before = 0.0
     found = None if checkpoint is None else checkpoints.load(checkpoint, training)
     if found is not None:
@@ -285,28 +297,35 @@ def train(
     try:
         for step in range(first, settings.steps):
             spent = time.monotonic() - start + seconds_before
-            fraction = step / settings.steps
+            fraction = max(step, 0) / settings.steps
             if minutes is not None:
                 fraction = max(fraction, spent / (60 * minutes))
             if fraction >= 1:
                 break
-            chosen = _draw(usable, settings, np.random.default_rng([seed, step]))
+            entropy = [seed, step] if step >= 0 else [seed, -step, 1]
+            chosen = [usable[i] for i in _draw(usable, settings, np.random.default_rng(entropy))]
+            loss, outcome = None, None
             with held_back():
-                outcome = learner.update(
-                    [usable[i] for i in chosen], rules, fraction, seed * 1_000_003 + step, allow_python
-                )
+                if step < 0:
+                    assert learner.pretraining is not None
+                    loss = learner.pretraining.update(chosen)
+                else:
+                    outcome = learner.update(chosen, rules, fraction, seed * 1_000_003 + step, allow_python)
                 done = step + 1
-            mean_reward, mean_objects = float(outcome.total.mean()), float(outcome.objects.mean())
-            reward = mean_reward if math.isnan(reward) else 0.9 * reward + 0.1 * mean_reward
-            objects = mean_objects if math.isnan(objects) else 0.9 * objects + 0.1 * mean_objects
+            if outcome is not None:
+                mean_reward, mean_objects = float(outcome.total.mean()), float(outcome.objects.mean())
+                reward = mean_reward if math.isnan(reward) else 0.9 * reward + 0.1 * mean_reward
+                objects = mean_objects if math.isnan(objects) else 0.9 * objects + 0.1 * mean_objects
             now = time.monotonic()
             spent = now - start + seconds_before
-            if step % max(1, settings.steps // _CURVE_POINTS) == 0 or step == settings.steps - 1:
+            due = step % max(1, settings.steps // _CURVE_POINTS) == 0 or step == settings.steps - 1
+            if step >= 0 and due:
                 curve.append({"step": step + 1, "seconds": spent, "reward": reward, "objects_per_image": objects})
             if on_progress is not None:
-                left = spent / (step + 1) * (settings.steps - step - 1)
+                left = spent / (step + 1 + n_before) * (settings.steps - step - 1)
                 left = left if minutes is None else min(left, max(0.0, 60 * minutes - spent))
-                on_progress(Progress(step + 1, settings.steps, reward, objects, spent, left, curve))
+                at = (step + 1, settings.steps) if step >= 0 else (step + 1 + n_before, n_before)
+                on_progress(Progress(*at, reward, objects, spent, left, curve, loss))
             if checkpoint is not None and now - saved > _CHECKPOINT_SECONDS:
                 checkpoints.save(checkpoint, learner, step + 1, spent, curve, training)
                 saved = now
