@@ -33,9 +33,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "BL-Trunc, end to end": {"objective": "truncated-bce"},
     "AC-Dice, end to end": {"objective": "actor-critic"},
     "BL-Trunc, end to end, longer": {"objective": "truncated-bce"},
+    "BL-Trunc, end to end, longer, again": {"objective": "truncated-bce"},
 }
 """Settings by which the variants differ: the paper's (table 1), of which NoSP differs in all stages, and ours."""
 _LONGER = 3  # times as many updates in the last stage, of the variants called so
+_SECOND = ", again"
+_AGAIN = 1.5  # times as many updates in a second last stage, of whole episodes from the start, of those called so
+_AGAIN_RATE = 0.3  # its learning rate, as `episodes_rate`
 CARD = """
 ## Data and terms
 {n} rosettes of Arabidopsis, with {least} to {most} leaves, of the training part A1 of the leaf segmentation
@@ -47,8 +51,7 @@ academic use, must be cited and not passed on; the model holds none of the image
 
 ## Figures
 On {held_out} other rosettes of A1 that training never saw: SBD {sbd:.3f}, mean absolute difference in count {count:.2f}
-(variant {variant}; docs/leaves.md). After that measurement the model learned from all {all} images
-for {updates} updates more, end to end, at a tenth of the learning rate.
+(variant {variant}; docs/leaves.md).
 
 ## Limits
 Made for single plants seen from above, green on a darker ground. Small leaves under others are missed most often.
@@ -56,10 +59,8 @@ Made for single plants seen from above, green on a darker ground. Small leaves u
 ## Remake it
 `{command}`
 """
-_ALL_UPDATES = 400
-"""Updates on all images, of the model that is shipped."""
 STATES = (None, "mask", "lstm")
-_SPLIT = ("AC-Dice", "BL-Trunc", "BL-Trunc, end to end, longer")
+_SPLIT = ("AC-Dice", "BL-Trunc", "BL-Trunc, end to end, longer, again")
 """Variants that are also tested with a part of their state taken away."""
 STEPS = ("context", "masks", "first", "episodes", "critic")
 """The stages; and the updates of the critic alone, which are the first ones of the last stage."""
@@ -143,9 +144,13 @@ def _trained(name: str, seed: int, settings: Any, examples: list[Any], arguments
     from segcritic.recurrent.train import train
 
     own = _own(name, settings)
-    shared = replace(settings, state_pyramid=own.get("state_pyramid", True), objective="bce", episodes_steps=0)
-    before = arguments.cache / f"{'shared' if shared.state_pyramid else 'shared-NoSP'}-seed{seed}"
-    agent = train(examples, shared, seed=seed, checkpoint=before, on_progress=_tell)
+    if name.endswith(_SECOND):
+        first = name.removesuffix(_SECOND)
+        agent = _trained(first, seed, settings, examples, arguments, arguments.cache / f"{_slug(first)}-seed{seed}")
+    else:
+        shared = replace(settings, state_pyramid=own.get("state_pyramid", True), objective="bce", episodes_steps=0)
+        before = arguments.cache / f"{'shared' if shared.state_pyramid else 'shared-NoSP'}-seed{seed}"
+        agent = train(examples, shared, seed=seed, checkpoint=before, on_progress=_tell)
     folder.mkdir(parents=True, exist_ok=True)
     if own.get("episodes_steps") == 0:
         return agent
@@ -161,8 +166,13 @@ def _trained(name: str, seed: int, settings: Any, examples: list[Any], arguments
 
 def _own(name: str, settings: Any) -> dict[str, Any]:
     """The settings of a variant that differ from those of all."""
-    longer = {"episodes_steps": _LONGER * settings.episodes_steps} if name.endswith("longer") else {}
-    return {**VARIANTS[name], **longer}
+    own = dict(VARIANTS[name])
+    if name.endswith(_SECOND):
+        own["episodes_steps"] = round(_AGAIN * settings.episodes_steps)
+        own |= {"first_length": settings.max_objects, "episodes_rate": _AGAIN_RATE}
+    elif name.endswith("longer"):
+        own["episodes_steps"] = _LONGER * settings.episodes_steps
+    return own
 
 
 def _tell(progress: Any) -> None:
@@ -270,7 +280,8 @@ Trained on {what}, evaluated on {len(held_out)} others that no training saw.
 {len(arguments.seeds)} seed(s): mean ± standard deviation.
 View {settings.height} x {settings.width}{", zoomed to the plant" * settings.zoom}; updates by stage: {stages}.
 All variants of a seed share the first three stages. "End to end": the last stage trains image encoder and mask
-decoder too, which the paper leaves as they are; "longer": for {_LONGER} times as many updates.
+decoder too, which the paper leaves as they are; "longer": for {_LONGER} times as many updates; "again": then for
+{_AGAIN:g} times as many more, of whole episodes from the start, with a learning rate that begins anew.
 
 {common.table(("variant", *METRICS), rows)}
 
@@ -293,7 +304,6 @@ def _ship(name: str, settings: Any, examples: list[Any], held_out: list[Any], ar
     seed = arguments.seeds[0]
     agent = _trained(name, seed, settings, examples, arguments, arguments.cache / f"{_slug(name)}-seed{seed}")
     scores = _run(name, seed, None, settings, examples, held_out, arguments)
-    agent = _on_all(agent, [*examples, *held_out], seed, arguments.cache / "shipped")
     counts = sorted(example.n_objects for example in examples)
     card = (
         labels_card(agent, len(examples), seed)
@@ -304,8 +314,6 @@ def _ship(name: str, settings: Any, examples: list[Any], held_out: list[Any], ar
     )
     card += CARD.format(
         n=len(examples),
-        all=len(examples) + len(held_out),
-        updates=_ALL_UPDATES,
         held_out=len(held_out),
         least=counts[0],
         most=counts[-1],
@@ -315,25 +323,6 @@ def _ship(name: str, settings: Any, examples: list[Any], held_out: list[Any], ar
         command=common.command(arguments, ("variants", "seeds", "ship")),
     )
     RecurrentModel(agent, card).save(common.ROOT / "src" / "segcritic" / "shipped" / "leaves")
-
-
-def _on_all(agent: Any, examples: list[Any], seed: int, folder: Path) -> Any:
-    """The agent after some more updates on whole episodes of all images."""
-    from segcritic.recurrent.train import train
-
-    settings = replace(
-        agent.settings,
-        context_steps=0,
-        masks_steps=0,
-        first_steps=0,
-        episodes_steps=_ALL_UPDATES,
-        first_length=agent.settings.max_objects,
-        episodes_rate=0.1 * agent.settings.episodes_rate,
-    )
-    last = train(examples, settings, seed=seed, checkpoint=folder, pretrained=agent, on_progress=_tell)
-    spent = agent.curve[-1]["seconds"]
-    curve = [*agent.curve, *({**p, "seconds": p["seconds"] + spent} for p in last.curve)]
-    return replace(agent, weights=last.weights, curve=curve)
 
 
 def _spread(values: list[float]) -> str:
