@@ -10,7 +10,7 @@ from discs import FOUR, TWO, blocks, discs, nuclei, scene_of
 from segcritic.contours import fill_holes
 from segcritic.partition import partition_of_labels
 from segcritic.rules import Rules
-from segcritic.stateless.networks import NetworkSettings
+from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.predict import segment, segment_scene, split_logits
 from segcritic.stateless.scene import make_scene
 from segcritic.stateless.settings import TrainSettings
@@ -32,6 +32,9 @@ def policy():
 
 class Oracle:
     """Splits where the truth does."""
+
+    solver = "greedy"
+    settings = NetworkSettings()
 
     def __init__(self, truth):
         self.truth = truth

@@ -16,7 +16,7 @@ from discs import TWO, discs, nuclei, scene_of
 from segcritic.errors import UserError
 from segcritic.rules import Rules
 from segcritic.stateless.agent import FeatureScale
-from segcritic.stateless.networks import NetworkSettings
+from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.scene import make_scene
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.train import Learner, train
