@@ -100,7 +100,8 @@ class Critic(nn.Module):
         """
         sets = actions if actions.ndim == 2 else actions[None]
         n_sets, n_edges = sets.shape
-        copies = graph if len(graph.edges) == n_sets * n_edges else graph.repeat(n_sets)
+        several = n_edges > 0 and len(graph.edges) == n_sets * n_edges
+        copies = graph if n_sets == 1 or several else graph.repeat(n_sets)
         edge_features = torch.cat([copies.edge_features, sets.reshape(-1, 1)], 1)
         edges = self.network(copies.node_features, edge_features, copies.edges)
         by_set = edges.view(n_sets, n_edges, edges.shape[1])
