@@ -24,7 +24,7 @@ TEST_SEED = 100_000
 SIDE = 128  # pixels; of nuclei the middle of each image, since every run costs in proportion
 UNTRAINED, DEFAULT = "not trained", "default"
 FEW, STEPS = f"{SAMPLES['samples+critic']} partitions", "3 steps per episode, 4 partitions"
-BY_OBJECT, CRITIC_BY_OBJECT = "credit by object", "credit by object, samples+critic"
+BY_OBJECT, CRITIC_BY_OBJECT = "credit by object", "credit by object, learner critic"
 
 
 def unet(channels: int, hand_made: bool = True) -> dict[str, Any]:
@@ -43,7 +43,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
     **{f"learner {name}": {"learner": name, "samples": SAMPLES[name]} for name in ("critic", "samples+critic")},
     BY_OBJECT: BY_OBJECTS,
-    CRITIC_BY_OBJECT: {"learner": "samples+critic", "samples": SAMPLES["samples+critic"], **BY_OBJECTS},
+    CRITIC_BY_OBJECT: {"learner": "critic", "samples": SAMPLES["critic"], **BY_OBJECTS},
     "credit of the maximum": {"credit": "maximum"},
     "subgraphs of 1 edge": {"network": {"subgraph_sizes": (1,)}},
     "subgraphs of 6": {"network": {"subgraph_sizes": (6,)}},
