@@ -153,7 +153,8 @@ after 100 steps nearly all rows had come to the same partitions, and nothing cou
 ## What the paper claims
 
 Differences of mAP between two rows, seed by seed: mean ± standard deviation; above 0 speaks for the claim. "Within the
-spread": a paired t-test (5 %, two-sided) does not tell it from 0; of so many tests one or two may be clear by chance, and few seeds show only what is large.
+spread": a paired t-test (5 %, two-sided) does not tell it from 0; of so many tests one or two
+may be clear by chance, and few seeds show only what is large.
 
 {claims}
 """
