@@ -7,6 +7,7 @@ cache, so that the same command goes on where it was stopped, and then makes doc
 import sys
 from argparse import Namespace
 from pathlib import Path
+from textwrap import fill
 
 import common
 from ablation_runs import (
@@ -87,6 +88,9 @@ def verdict(results: Results, better: str, other: str) -> str:
     mean, sd = np.mean(gains), np.std(gains, ddof=1)
     clear = abs(mean) > t.ppf(0.975, len(gains) - 1) * sd / np.sqrt(len(gains)) and abs(mean) >= 0.0005
     answer = ("yes" if mean > 0 else "no, the reverse") if clear else "within the spread"
+    untrained = np.mean(column(results, UNTRAINED, "mAP"))
+    if max(np.mean(column(results, row, "mAP")) for row in (better, other)) < untrained:
+        answer = "cannot be told, neither has learned"
     return f"{answer} ({mean:+.3f} ± {sd:.3f})"
 
 
@@ -107,7 +111,7 @@ def page(studies: dict[Study, Results], arguments: Namespace) -> str:
     }
     tables = "\n\n".join(
         f"## {study.name.capitalize()}\n\n"
-        f"{texts[study.name].format(s=study, nth=ordinal(study.folds))}\n\n"
+        f"{fill(texts[study.name].format(s=study, nth=ordinal(study.folds)), 120)}\n\n"
         f"{main_table(study, results, len(arguments.seeds))}"
         for study, results in studies.items()
     )
@@ -144,7 +148,8 @@ but for rounding and the critic's cost.
 other rows run with what suited it. The number of steps on circles was chosen after a look at their scores of seed 0:
 after 100 steps nearly all rows had come to the same partitions, and nothing could be told.
 
-**Machine.** {common.machine(arguments.threads)} Other programs were running.
+**Machine.** {common.machine(arguments.threads)}
+Other programs were running.
 
 **Command.** `{common.command(told, OPTIONS)}`{mixed}
 
@@ -154,7 +159,7 @@ after 100 steps nearly all rows had come to the same partitions, and nothing cou
 
 Differences of mAP between two rows, seed by seed: mean ± standard deviation; above 0 speaks for the claim. "Within the
 spread": a paired t-test (5 %, two-sided) does not tell it from 0; of so many tests one or two
-may be clear by chance, and few seeds show only what is large.
+may be clear by chance, and few seeds show only what is large. "Neither has learned": both rows are below "{UNTRAINED}".
 
 {claims}
 """
