@@ -1,13 +1,15 @@
 """What the benchmarks share: where the data are, which machine this is, and how a page is written."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -98,6 +100,17 @@ def write_page(text: str, arguments: Namespace, page: str) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
         print(f"wrote {out}", file=sys.stderr)
+
+
+def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the JSON file holds; if there is none, what `make` returns, which is then kept there."""
+    if not path.exists():
+        result = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(json.dumps(result, indent=1))
+        unfinished.rename(path)
+    return json.loads(path.read_text())
 
 
 def score(value: float) -> str:

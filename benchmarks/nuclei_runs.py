@@ -87,22 +87,18 @@ def run_all(runs: list[Run], cache: Path, threads: int, from_cache: bool = False
     results = {}
     for number, run in enumerate(runs):
         path = cache / run.file_name()
-        if path.exists():
-            results[run] = json.loads(path.read_text())
-            continue
-        if from_cache:
-            continue
-        print(f"run {number + 1} of {len(runs)}: {path.stem}", file=sys.stderr, flush=True)
-        # A process of its own, so that its peak memory is this run's.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, context) as pool:
-            result = pool.submit(measured, run, threads).result()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        unfinished.write_text(json.dumps({"run": asdict(run)} | result, indent=1))
-        unfinished.rename(path)
-        results[run] = result
+        if not path.exists():
+            if from_cache:
+                continue
+            print(f"run {number + 1} of {len(runs)}: {path.stem}", file=sys.stderr, flush=True)
+        results[run] = common.kept(path, lambda run=run: {"run": asdict(run)} | alone(run, threads))
     return results
+
+
+def alone(run: Run, threads: int) -> dict[str, Any]:
+    """`measured` in a process of its own, so that its peak memory is this run's."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measured, run, threads).result()
 
 
 def measured(run: Run, threads: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from discs import FOUR, TWO, discs, nuclei, scene_of
-from segcritic.partition import partition_of_labels
+from segcritic.partition import multicut, partition_of_labels
 from segcritic.rewards import contrast_rewards, edge_rewards, total_reward
 from segcritic.rules import Rules
 from segcritic.stateless.environment import act, draw_subgraphs, judge_partition
@@ -128,6 +128,17 @@ def test_subgraphs_of_several_images_keep_apart_and_cover_all_edges():
     again, other = draw_subgraphs(SCENES, (6,), 0)[6], draw_subgraphs(SCENES, (6,), 1)[6]
     assert torch.equal(drawn[6].edge_index, again.edge_index)
     assert not torch.equal(drawn[6].edge_index[:20], other.edge_index[:20])
+
+
+def test_the_solver_of_the_settings_cuts():
+    scene, raw = SCENES[0], raw_actions(SCENES[:1], k=64)
+    outcomes = {}
+    for solver in ("greedy", "kernighan-lin"):
+        outcomes[solver] = act([scene], raw, nuclei(), TrainSettings(samples=4, solver=solver), False)
+        labels = multicut(scene.graph, -raw.astype(np.float64), solver)
+        expected = total_reward(judge_partition(scene, labels, nuclei(), False), scene.weight)
+        np.testing.assert_allclose(outcomes[solver].total[:, 0], expected)
+    assert not torch.equal(outcomes["greedy"].edge, outcomes["kernighan-lin"].edge)
 
 
 def test_share_credit_of_the_whole_graph_is_the_reward_of_the_image():

@@ -142,6 +142,19 @@ def test_leave_one_out_by_hand():
     assert torch.equal(leave_one_out(rewards[:2], antithetic=True), rewards[:2])
 
 
+@pytest.mark.parametrize("antithetic", [True, False])
+def test_what_to_expect_drops_out_of_the_gradient_of_mirrored_pairs(antithetic):
+    """Of the mean's gradient alone, which is all there is to learn with a fixed standard deviation."""
+    mean, log_std = torch.randn(4, requires_grad=True), torch.zeros(4)
+    raw = sample_actions(mean, log_std, 6, antithetic).detach()
+    rewards = torch.rand(6, 2)
+    gradients = []
+    for baseline in (torch.zeros(2), torch.tensor([3.0, -1.0])):
+        loss = sampled_policy_loss(normal_log_prob(raw, mean, log_std), rewards, TWO, baseline)
+        gradients.append(torch.autograd.grad(loss, mean)[0])
+    assert torch.allclose(*gradients, atol=1e-6) == antithetic
+
+
 def test_gradients_agree_with_finite_differences():
     torch.manual_seed(1)
     shape = {"dtype": torch.float64, "requires_grad": True}

@@ -6,7 +6,9 @@ import torch
 
 from segcritic.errors import UserError
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch, collate, collate_subgraphs
-from segcritic.stateless.networks import Actor, Critic, MessagePassing, Neighbours, NetworkSettings
+from segcritic.stateless.critic import Critic
+from segcritic.stateless.network_settings import NetworkSettings
+from segcritic.stateless.networks import Actor, MessagePassing, Neighbours
 from segcritic.stateless.subgraphs import dense_subgraphs
 from segcritic.stateless.unet import UNet, pool_superpixels
 

@@ -8,10 +8,10 @@ import torch
 
 from discs import FOUR, TWO, blocks, discs, nuclei, scene_of
 from segcritic.contours import fill_holes
-from segcritic.partition import partition_of_labels
+from segcritic.partition import multicut, partition_of_labels
 from segcritic.rules import Rules
-from segcritic.stateless.networks import NetworkSettings
-from segcritic.stateless.predict import segment, segment_scene, split_logits
+from segcritic.stateless.network_settings import NetworkSettings
+from segcritic.stateless.predict import partition, segment, segment_scene, split_logits
 from segcritic.stateless.scene import make_scene
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.train import train
@@ -32,6 +32,9 @@ def policy():
 
 class Oracle:
     """Splits where the truth does."""
+
+    solver = "greedy"
+    settings = NetworkSettings()
 
     def __init__(self, truth):
         self.truth = truth
@@ -182,6 +185,25 @@ def test_any_noise_is_labelled_somehow(policy, shape):
     pixels = np.random.default_rng(0).random(shape).astype(np.float32)
     for text in (BRIGHT, BRIGHT.replace("brighter", "darker"), "area: {expect: 30}\nkeep_above: 0"):
         check(segment(pixels, policy, Rules.loads(text)), shape)
+
+
+class Noise(Oracle):
+    """Splits at random; by this seed so that the solvers differ."""
+
+    def __call__(self, scenes):
+        return torch.from_numpy(np.random.default_rng(4).normal(0, 2, scenes[0].graph.n_edges)).float(), None
+
+
+def test_the_solver_of_the_policy_cuts():
+    pixels, truth = discs()
+    scene, policy, found = make_scene(pixels, nuclei(), given=blocks(truth)), Noise(truth), {}
+    for solver in ("greedy", "kernighan-lin"):
+        policy.solver = solver
+        found[solver] = segment_scene(scene, policy, nuclei()).node_labels  # type: ignore[arg-type]
+        expected = multicut(scene.graph, -split_logits(policy, scene).astype(np.float64), solver)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found[solver], expected)
+        np.testing.assert_array_equal(partition(policy, scene), expected)  # type: ignore[arg-type]
+    assert (found["greedy"] != found["kernighan-lin"]).any()
 
 
 def test_predictions_do_not_depend_on_the_other_images(policy):

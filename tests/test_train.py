@@ -16,7 +16,7 @@ from discs import TWO, discs, nuclei, scene_of
 from segcritic.errors import UserError
 from segcritic.rules import Rules
 from segcritic.stateless.agent import FeatureScale
-from segcritic.stateless.networks import NetworkSettings
+from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.scene import make_scene
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.train import Learner, train
@@ -28,6 +28,9 @@ SETTINGS = TrainSettings(steps=6, images_per_step=1, samples=4, network=SMALL)
 SAC = dataclasses.replace(SETTINGS, learner="critic", network=LEARNED_STD)
 COUNT = Rules.loads("count: {expect: 2}\narea: {expect: 250, tolerance: 40%}\nintensity: {brighter_than: background}")
 
+STEPS = {"network": dataclasses.replace(SMALL, episode_steps=3)}
+BY_OBJECT = {"credit_by": "object", "network": dataclasses.replace(SMALL, subgraph_sizes=(1,))}
+
 LEARNERS = {
     "samples": SETTINGS,
     "critic": SAC,
@@ -38,6 +41,13 @@ LEARNERS = {
     "U-Net alone": dataclasses.replace(SETTINGS, network=dataclasses.replace(U_NET, hand_made=False)),
     "concatenation": dataclasses.replace(SAC, network=dataclasses.replace(LEARNED_STD, pooling="concatenate")),
     "maximum credit, contrast": dataclasses.replace(SETTINGS, credit="maximum", contrast_weight=0.5),
+    "3 steps": dataclasses.replace(SETTINGS, **STEPS),
+    "3 steps, critic": dataclasses.replace(SAC, **STEPS),
+    "3 steps, samples+critic": dataclasses.replace(SETTINGS, learner="samples+critic", **STEPS),
+    "by object": dataclasses.replace(SETTINGS, **BY_OBJECT),
+    "by object, critic": dataclasses.replace(SAC, **BY_OBJECT),
+    "by object, samples+critic": dataclasses.replace(SETTINGS, learner="samples+critic", **BY_OBJECT),
+    "Kernighan-Lin": dataclasses.replace(SETTINGS, solver="kernighan-lin"),
     "critic of the count": dataclasses.replace(
         SAC, global_reward="critic", network=dataclasses.replace(LEARNED_STD, global_head=True)
     ),
@@ -262,19 +272,32 @@ def test_progress_is_told_after_every_step(scenes):
     assert all(early.seconds <= late.seconds for early, late in itertools.pairwise(told))
 
 
-@pytest.mark.parametrize("learner", ["samples", "samples+critic"])
-def test_reward_rises(learner):
+CHANGES = {
+    "samples": {},
+    "samples+critic": {"learner": "samples+critic"},
+    "by object": {"credit_by": "object"},
+    "3 steps": {"samples": 8},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_reward_rises(name):
     """From a policy that knows nothing of contrast; it falls far short of the best in so few steps."""
     pixels, truth = discs((40, 60), TWO, 9.0)
     coarse = np.maximum(truth, 0) * 100 + np.indices(truth.shape)[1] // 20
     scene = make_scene(pixels, nuclei(), given=coarse)
     settings = TrainSettings(
-        learner=learner,
         steps=60,
-        samples=16,
         learning_rate=1e-2,
         images_per_step=1,
-        network=dataclasses.replace(SMALL, width=16, warm_start=0.0),
+        network=dataclasses.replace(
+            SMALL,
+            width=16,
+            warm_start=0.0,
+            episode_steps=3 if name == "3 steps" else 1,
+            subgraph_sizes=(1,) if name == "by object" else SMALL.subgraph_sizes,
+        ),
+        **CHANGES[name],
     )
     curve = train([scene], nuclei(), settings).curve
     assert curve[-1]["reward"] > curve[5]["reward"] + 0.05
@@ -306,11 +329,29 @@ def test_settings_survive_json():
         ({"images_per_step": 0}, "images_per_step"),
         ({"contrast_weight": 1.5}, "contrast_weight"),
         ({"global_reward": "critic"}, "learner: critic"),
+        ({"solver": "exact"}, "solver"),
+        ({"credit_by": "object"}, "subgraph_sizes"),
+        ({"credit_by": "image"}, "credit_by"),
+        ({"network": NetworkSettings(episode_steps=0)}, "episode_steps"),
     ],
 )
 def test_settings_that_make_no_sense(change, message):
     with pytest.raises(UserError, match=message):
         TrainSettings(**change)
+
+
+def test_settings_of_a_model_from_before_there_were_these_are_read():
+    values = TrainSettings().to_dict()
+    for name in ("solver", "credit_by"):
+        del values[name]
+    del values["network"]["episode_steps"]
+    assert TrainSettings.from_dict(values) == TrainSettings()
+
+
+def test_the_policy_keeps_the_solver_of_its_training(scenes):
+    assert train(scenes, nuclei(), dataclasses.replace(SETTINGS, steps=1)).policy().solver == "greedy"
+    refined = dataclasses.replace(LEARNERS["Kernighan-Lin"], steps=1)
+    assert train(scenes, nuclei(), refined).policy().solver == "kernighan-lin"
 
 
 def test_unknown_or_missing_settings_are_a_user_error():

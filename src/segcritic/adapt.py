@@ -9,12 +9,11 @@ import numpy as np
 from segcritic.errors import UserError
 from segcritic.inputs import Ready
 from segcritic.models import Model
-from segcritic.partition import multicut
 from segcritic.rewards import total_reward
 from segcritic.rules import Rules
 from segcritic.stateless.agent import Policy
 from segcritic.stateless.environment import judge_partition
-from segcritic.stateless.predict import split_logits
+from segcritic.stateless.predict import partition
 from segcritic.stateless.scene import Scene, make_scene
 from segcritic.stateless.train import train
 from segcritic.threads import few_threads
@@ -99,6 +98,6 @@ def mean_reward(policy: Policy, scenes: Sequence[Scene], rules: Rules, allow_pyt
     """Mean over the images of the reward that the policy's mean actions earn, in [0, 1]."""
     rewards = []
     for scene in scenes:
-        labels = multicut(scene.graph, -split_logits(policy, scene).astype(np.float64))
-        rewards.append(total_reward(judge_partition(scene, labels, rules, allow_python), scene.weight)[0])
+        found = judge_partition(scene, partition(policy, scene), rules, allow_python)
+        rewards.append(total_reward(found, scene.weight)[0])
     return float(np.mean(rewards))

@@ -77,8 +77,12 @@ class Ensemble:
             logits = [split_logits(model.policy, scene) for model in self.models]
         split = np.clip(np.mean([1 / (1 + np.exp(-each.astype(np.float64))) for each in logits], 0), _SURE, 1 - _SURE)
         mean = np.log(split / (1 - split))
-        found = label_scene(scene, mean, first.rules, first.allow_python, refine)
-        alone = [label_scene(scene, each, first.rules, first.allow_python, refine).labels for each in logits]
+
+        def labelled(each: NDArray, model: Model) -> "Segmentation":
+            return label_scene(scene, each, first.rules, first.allow_python, refine, model.policy.solver)
+
+        found = labelled(mean, first)
+        alone = [labelled(each, model).labels for each, model in zip(logits, self.models, strict=True)]
         overlaps = [Overlap.of(found.labels, labels) for labels in alone]
         confidence = np.mean([overlap.best_per_label(overlap.iou) for overlap in overlaps], axis=0)
         return replace(found, table=_with_confidence(found.table, confidence))

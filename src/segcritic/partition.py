@@ -4,7 +4,7 @@ A partition is an int32 array (N,) or (K, N): the object of each superpixel, 0..
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numba import njit
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from segcritic.errors import UserError
 from segcritic.graph import SuperpixelGraph
+
+Solver = Literal["greedy", "kernighan-lin"]
 
 
 @dataclass
@@ -23,9 +25,7 @@ class _Objective:
     labels: NDArray[np.uint64]
 
 
-def multicut(
-    graph: SuperpixelGraph, costs: NDArray[np.floating], solver: Literal["greedy", "kernighan-lin"] = "greedy"
-) -> NDArray[np.int32]:
+def multicut(graph: SuperpixelGraph, costs: NDArray[np.floating], solver: Solver = "greedy") -> NDArray[np.int32]:
     """Solve the multicut problem approximately, for one or K sets of edge costs.
 
     Parameters
@@ -48,7 +48,7 @@ def multicut(
     """
     from bioimage_cpp.graph import multicut as solvers
 
-    if solver not in ("greedy", "kernighan-lin"):
+    if solver not in get_args(Solver):
         raise UserError(f"solver: '{solver}' is unknown; choose 'greedy' or 'kernighan-lin'.")
     costs = np.ascontiguousarray(costs, np.float64)
     if costs.ndim not in (1, 2) or costs.shape[-1] != graph.n_edges:

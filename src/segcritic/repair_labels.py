@@ -137,10 +137,9 @@ def _searched(judge: Judge, given: NDArray[np.int32], proposer: Proposer) -> NDA
 
 def _proposed(scene: Scene, policy: "Policy") -> NDArray[np.int32]:
     """The actor's objects, 0 = none: those that lie on the foreground."""
-    from segcritic.partition import multicut
-    from segcritic.stateless.predict import split_logits
+    from segcritic.stateless.predict import partition
 
-    objects = multicut(scene.graph, -split_logits(policy, scene).astype(np.float64))
+    objects = partition(policy, scene)
     dark = np.bincount(objects, scene.weight * scene.background) > 0.5 * np.bincount(objects, scene.weight)
     return np.where(dark[objects], 0, objects + 1).astype(np.int32)
 

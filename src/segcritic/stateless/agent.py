@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from segcritic.errors import UserError
+from segcritic.partition import Solver
 from segcritic.stateless.batches import GraphBatch, collate
 from segcritic.stateless.features import N_EDGE_FEATURES, N_NODE_FEATURES
-from segcritic.stateless.networks import NetworkSettings
+from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.radial import N_RADIAL_EDGE_FEATURES, N_RADIAL_NODE_FEATURES
 from segcritic.stateless.scene import Scene
 from segcritic.stateless.unet import pool_superpixels
@@ -41,6 +42,8 @@ class Policy(nn.Module):
     settings : NetworkSettings
     scale : FeatureScale, optional
         Kept as buffers with the weights; identity by default, to be overwritten by `load_state_dict`.
+    solver : Solver
+        Of the multicut, for whoever cuts by this policy.
     """
 
     node_mean: Tensor
@@ -48,15 +51,17 @@ class Policy(nn.Module):
     edge_mean: Tensor
     edge_std: Tensor
 
-    def __init__(self, settings: NetworkSettings, scale: FeatureScale | None = None):
+    def __init__(self, settings: NetworkSettings, scale: FeatureScale | None = None, solver: Solver = "greedy"):
         super().__init__()
         self.settings = settings
+        self.solver: Solver = solver
         self.unet = settings.unet(1)
         hand_made = N_NODE_FEATURES + (N_RADIAL_NODE_FEATURES if settings.radial else 0)
         self.n_node = (hand_made if settings.hand_made else 0) + settings.pixel_features
-        self.n_edge = N_EDGE_FEATURES + (N_RADIAL_EDGE_FEATURES if settings.radial else 0)
+        hand_made_edge = N_EDGE_FEATURES + (N_RADIAL_EDGE_FEATURES if settings.radial else 0)
+        self.n_edge = hand_made_edge + (settings.episode_steps > 1)  # the logit that the edge has come to
         self.actor = settings.actor(self.n_node, self.n_edge)
-        for name, size in (("node", hand_made), ("edge", self.n_edge)):
+        for name, size in (("node", hand_made), ("edge", hand_made_edge)):
             mean, std = getattr(scale, name) if scale else (np.zeros(size), np.ones(size))
             self.register_buffer(f"{name}_mean", torch.as_tensor(mean, dtype=torch.float32))
             self.register_buffer(f"{name}_std", torch.as_tensor(std, dtype=torch.float32))
@@ -69,7 +74,7 @@ class Policy(nn.Module):
         device = self.node_mean.device
         graphs = []
         for scene in scenes:
-            if scene.edge_features.shape[1] != self.n_edge:
+            if scene.edge_features.shape[1] != len(self.edge_mean):
                 trained = "with" if self.settings.radial else "without"
                 raise UserError(
                     f"the model was trained {trained} a centre in its rules, which have changed: train anew"
@@ -85,6 +90,8 @@ class Policy(nn.Module):
                     parts.append(pool_superpixels(self.unet(image), labels, scene.graph.n_nodes))
             edge = torch.as_tensor(scene.edge_features, device=device)
             edge = ((edge - self.edge_mean) / self.edge_std).clamp(-5, 5)
+            if self.settings.episode_steps > 1:
+                edge = torch.cat([edge, self._start(edge)[:, None]], 1)
             edges = torch.as_tensor(scene.graph.edges, dtype=torch.int64, device=device)
             graphs.append(GraphBatch.single(torch.cat(parts, 1), edge, edges))
         return collate(graphs)
@@ -93,7 +100,11 @@ class Policy(nn.Module):
         """Mean and log standard deviation of each edge's Normal, (E,) each; split is the positive direction.
 
         A policy that has learned nothing yet splits where the gradient is high and between likely objects: from there
-        rewards are found that a random partition would hardly ever earn.
+        rewards are found that a random partition would hardly ever earn. With several steps per episode the mean moves
+        on from what the edge has come to (see `episode`).
         """
-        prior = graph.edge_features[:, _CONTRAST] + graph.edge_features[:, _BETWEEN_CORES]
-        return self.actor(graph, self.settings.warm_start * prior)
+        several = self.settings.episode_steps > 1
+        return self.actor(graph, graph.edge_features[:, -1] if several else self._start(graph.edge_features))
+
+    def _start(self, edge_features: Tensor) -> Tensor:
+        return self.settings.warm_start * (edge_features[:, _CONTRAST] + edge_features[:, _BETWEEN_CORES])

@@ -7,10 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segcritic.partition import multicut
+from segcritic.partition import Solver, multicut
 from segcritic.rewards import Rewards, contrast_rewards, edge_rewards, node_rewards, total_reward
 from segcritic.rules import Rules
 from segcritic.stateless.batches import SubgraphBatch, collate_subgraphs
+from segcritic.stateless.object_credit import ObjectEdges
 from segcritic.stateless.scene import Scene
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.subgraphs import dense_subgraphs
@@ -24,7 +25,7 @@ class Outcome:
     Attributes
     ----------
     edge : (K, E) float32 tensor
-        Reward of each edge, in [0, 1].
+        Reward of each edge, in [0, 1]; with credit by object that of its objects.
     weight : (E,) float32 tensor
         Of each edge in the mean over a subgraph.
     image : (K, B) float32 tensor
@@ -56,22 +57,34 @@ def judge_partition(scene: Scene, node_labels: NDArray[np.int32], rules: Rules, 
     return replace(found, node=truth_rewards(scene.graph, labels, scene.truth, found.node), count=count)
 
 
-def act(
-    scenes: list[Scene], raw: NDArray[np.float32], rules: Rules, settings: TrainSettings, allow_python: bool
-) -> Outcome:
-    """Cut the images by K sets of raw actions, (K, E) over all images, and judge what comes out.
+def cut(scenes: list[Scene], raw: NDArray[np.floating], solver: Solver) -> list[NDArray[np.int32]]:
+    """Partitions of each image, (K, N), by K sets of raw actions, (K, E) over all images.
 
     A raw action is the logit of the split probability, so its negative is the multicut's cost as it stands.
     """
+    parts = np.split(raw, np.cumsum([scene.graph.n_edges for scene in scenes])[:-1], axis=1)
+    return [multicut(s.graph, -part.astype(np.float64), solver) for s, part in zip(scenes, parts, strict=True)]
+
+
+def objects_of(scenes: list[Scene], raw: Tensor, solver: Solver) -> ObjectEdges:
+    """The objects that raw actions make, (E,) or (K, E) over all images."""
+    labels = cut(scenes, np.atleast_2d(raw.detach().cpu().numpy()), solver)
+    return ObjectEdges.of([scene.graph for scene in scenes], labels)
+
+
+def act(
+    scenes: list[Scene], raw: NDArray[np.float32], rules: Rules, settings: TrainSettings, allow_python: bool
+) -> Outcome:
+    """Cut the images by K sets of raw actions, (K, E) over all images, and judge what comes out."""
     edge, weight, image, total, objects = [], [], [], [], []
     first = 0
-    for scene in scenes:
+    partitions = cut(scenes, raw, settings.solver)
+    for scene, labels in zip(scenes, partitions, strict=True):
         last = first + scene.graph.n_edges
-        costs = -raw[:, first:last].astype(np.float64)
-        rewards = judge_partition(scene, multicut(scene.graph, costs), rules, allow_python)
+        rewards = judge_partition(scene, labels, rules, allow_python)
         reward, share = edge_rewards(scene.graph, rewards.node, scene.weight, settings.credit)
         if settings.contrast_weight:
-            contrast = contrast_rewards(scene.graph, 1 / (1 + np.exp(costs)))
+            contrast = contrast_rewards(scene.graph, 1 / (1 + np.exp(-raw[:, first:last].astype(np.float64))))
             reward = (1 - settings.contrast_weight) * reward + settings.contrast_weight * contrast
         edge.append(reward)
         weight.append(share)
@@ -79,9 +92,13 @@ def act(
         total.append(total_reward(rewards, scene.weight))
         objects.append(np.bincount(rewards.objects.sample, rewards.foreground, len(raw)))
         first = last
+    edge_reward = torch.as_tensor(np.concatenate(edge, 1), dtype=torch.float32)
+    edge_weight = torch.as_tensor(np.concatenate(weight), dtype=torch.float32)
+    if settings.credit_by == "object":
+        edge_reward = ObjectEdges.of([scene.graph for scene in scenes], partitions).share(edge_reward, edge_weight)
     return Outcome(
-        torch.as_tensor(np.concatenate(edge, 1), dtype=torch.float32),
-        torch.as_tensor(np.concatenate(weight), dtype=torch.float32),
+        edge_reward,
+        edge_weight,
         torch.as_tensor(np.stack(image, 1), dtype=torch.float32),
         np.stack(total, 1),
         np.stack(objects, 1),

@@ -11,12 +11,13 @@ from segcritic.contours import fill_holes, settle_outlines
 from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.local_search import Judge, search
 from segcritic.objects import ObjectTable, measure
-from segcritic.partition import multicut
+from segcritic.partition import Solver, multicut
 from segcritic.proposals import CLEAR, Proposer
 from segcritic.rules import Rules, class_scores, needed_descriptors, object_scores, rule_scores
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.agent import Policy
 from segcritic.stateless.environment import judge_partition
+from segcritic.stateless.episode import final_means
 from segcritic.stateless.scene import Scene, make_scene
 
 _TABLE = (
@@ -63,28 +64,38 @@ class Segmentation:
 
 
 def split_logits(policy: Policy, scene: Scene) -> NDArray[np.float32]:
-    """Mean of the policy's Normal for each edge, (E,)."""
+    """Mean of the policy's Normal for each edge, (E,); of several steps, the last one's."""
     if not scene.graph.n_edges:
         return np.zeros(0, np.float32)
     with torch.no_grad():
-        return policy(policy.state([scene]))[0].cpu().numpy()
+        return final_means(policy, policy.state([scene])).cpu().numpy()
+
+
+def partition(policy: Policy, scene: Scene) -> NDArray[np.int32]:
+    """Object of each superpixel by the policy's means and its solver, (N,), background among them."""
+    return multicut(scene.graph, -split_logits(policy, scene).astype(np.float64), policy.solver)
 
 
 def segment_scene(
     scene: Scene, policy: Policy, rules: Rules, allow_python: bool = False, refine: bool = False
 ) -> Segmentation:
     """Label a scene by the policy's means; otherwise as `label_scene`."""
-    return label_scene(scene, split_logits(policy, scene), rules, allow_python, refine)
+    return label_scene(scene, split_logits(policy, scene), rules, allow_python, refine, policy.solver)
 
 
 def label_scene(
-    scene: Scene, logits: NDArray[np.floating], rules: Rules, allow_python: bool = False, refine: bool = False
+    scene: Scene,
+    logits: NDArray[np.floating],
+    rules: Rules,
+    allow_python: bool = False,
+    refine: bool = False,
+    solver: Solver = "greedy",
 ) -> Segmentation:
     """Label a scene by logits of the split probabilities (E,): the multicut, and the objects that are foreground.
 
     With `refine`, a local search on the rules goes on from there (see `local_search`).
     """
-    node_labels = multicut(scene.graph, -logits.astype(np.float64))
+    node_labels = multicut(scene.graph, -logits.astype(np.float64), solver)
     rewards = judge_partition(scene, node_labels, rules, allow_python)
     kept = rewards.foreground.copy()
     if refine:

@@ -4,10 +4,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from segcritic.errors import UserError
+from segcritic.partition import Solver
 from segcritic.rewards import Credit
-from segcritic.stateless.networks import NetworkSettings
+from segcritic.stateless.network_settings import NetworkSettings
 
 Learner = Literal["samples", "critic", "samples+critic"]
+CreditBy = Literal["subgraph", "object"]
 GlobalReward = Literal["shared", "critic"]
 
 
@@ -36,6 +38,11 @@ class TrainSettings:
         Decay of the moving average of the weights, which is what the model keeps.
     credit
         How a superpixel's reward reaches its edges: "share" (by area, sums up exactly) or "maximum" (the paper's).
+    credit_by
+        What an edge is rewarded with: "subgraph", the means of the subgraphs that it lies in, or "object", the mean
+        over its objects (App. A.3, see `object_credit`; asks for `network.subgraph_sizes` of 1 alone).
+    solver
+        Of the multicut, in training and prediction: "greedy" additive contraction or "kernighan-lin" (the paper's).
     contrast_weight
         Part of eq. 18's edge term in an edge's reward, between 0 and 1.
     global_reward
@@ -63,6 +70,8 @@ class TrainSettings:
     learning_rate: float = 2e-3
     ema: float = 0.98
     credit: Credit = "share"
+    credit_by: CreditBy = "subgraph"
+    solver: Solver = "greedy"
     contrast_weight: float = 0.0
     global_reward: GlobalReward = "shared"
     entropy_bonus: float = 0.0
@@ -91,11 +100,16 @@ class TrainSettings:
             raise UserError(f"training setting 'labelled_share' is {self.labelled_share:g}: give 0 to 1")
         if not 0 <= self.contrast_weight <= 1:
             raise UserError(f"training setting 'contrast_weight' is {self.contrast_weight:g}: give 0 to 1")
-        for name, kinds in (("learner", Learner), ("credit", Credit), ("global_reward", GlobalReward)):
+        if self.network.episode_steps < 1:
+            raise UserError(f"network setting 'episode_steps' is {self.network.episode_steps}: give 1 or more")
+        choices = {"learner": Learner, "credit": Credit, "credit_by": CreditBy, "solver": Solver}
+        for name, kinds in (choices | {"global_reward": GlobalReward}).items():
             if getattr(self, name) not in get_args(kinds):
                 raise UserError(
                     f"training setting '{name}' is {getattr(self, name)!r}: choose from {', '.join(get_args(kinds))}"
                 )
+        if self.credit_by == "object" and self.network.subgraph_sizes != (1,):
+            raise UserError("training setting credit_by: object needs network.subgraph_sizes of 1 alone")
         if self.global_reward == "critic" and not (self.learner == "critic" and self.network.global_head):
             raise UserError("training setting global_reward: critic needs learner: critic and network.global_head")
 
@@ -109,6 +123,7 @@ class TrainSettings:
             samples=1,
             learning_rate=1e-4,
             credit="maximum",
+            solver="kernighan-lin",
             critic_target=0.005,
             network=NetworkSettings.paper(),
         )

@@ -17,18 +17,18 @@ from segcritic.interrupts import held_back
 from segcritic.rules import Rules
 from segcritic.stateless.agent import FeatureScale, Policy
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch
-from segcritic.stateless.environment import Outcome, act, draw_subgraphs
+from segcritic.stateless.critic import Critic, CriticOutput
+from segcritic.stateless.environment import Outcome, act, draw_subgraphs, objects_of
+from segcritic.stateless.episode import Step, play
 from segcritic.stateless.identity import identity
 from segcritic.stateless.losses import (
     action_log_prob,
     actor_loss,
     critic_loss,
     normal_log_prob,
-    sample_actions,
     sampled_policy_loss,
     temperature_loss,
 )
-from segcritic.stateless.networks import Critic
 from segcritic.stateless.pretraining import Pretraining
 from segcritic.stateless.scene import Scene
 from segcritic.stateless.settings import TrainSettings
@@ -72,7 +72,7 @@ class TrainedActor:
 
     def policy(self) -> Policy:
         """The policy with these weights, ready to predict."""
-        policy = Policy(self.settings.network)
+        policy = Policy(self.settings.network, solver=self.settings.solver)
         policy.load_state_dict(self.weights)
         return policy.eval()
 
@@ -125,23 +125,25 @@ class Learner:
         noise = torch.Generator(device).manual_seed(seed)
 
         state = self.policy.state(scenes)
-        mean, log_std = self.policy(state)
-        raw = sample_actions(mean, log_std, settings.samples, settings.samples > 1, generator=noise)
-        outcome = act(scenes, raw.detach().cpu().numpy(), rules, settings, allow_python)
+        episode = play(self.policy, state, settings.samples, noise)
+        outcome = act(scenes, episode[-1].raw.detach().cpu().numpy(), rules, settings, allow_python)
         drawn = draw_subgraphs(scenes, settings.network.subgraph_sizes, seed)
         drawn = {size: part.to(device) for size, part in drawn.items() if len(part)}
         rewards = {size: self._rewards(outcome, part, rules).to(device) for size, part in drawn.items()}
 
-        if self.critic is None:
-            loss = self._samples_loss(raw, mean, log_std, drawn, rewards, {})
-        elif settings.learner == "critic":
-            loss = self._critic_loss(state, raw.detach(), drawn, rewards, outcome)
-            loss = loss + self._actor_loss(state, raw, mean, log_std, drawn)
-        else:
-            loss = self._critic_loss(state, raw.detach(), drawn, rewards, outcome)
-            with torch.no_grad():
-                expected = self.critic_copy(state, torch.sigmoid(mean), drawn).subgraphs
-            loss = loss + self._samples_loss(raw, mean, log_std, drawn, rewards, expected)
+        losses = []
+        for step in episode:
+            if self.critic is None:
+                losses.append(self._samples_loss(step, drawn, rewards, {}))
+                continue
+            loss = self._critic_loss(self.critic, step, scenes, drawn, rewards, outcome)
+            if settings.learner == "critic":
+                losses.append(loss + self._actor_loss(step, scenes, drawn))
+            else:
+                with torch.no_grad():
+                    expected = self._judge(self.critic_copy, step.state, step.mean, scenes, drawn).subgraphs
+                losses.append(loss + self._samples_loss(step, drawn, rewards, expected))
+        loss = torch.stack(losses).mean()
 
         self.optimizer.zero_grad()
         loss.backward()
@@ -163,43 +165,47 @@ class Learner:
         share = rules.count.weight / (1 + rules.count.weight)
         return (1 - share) * local + share * outcome.image[:, subgraphs.graph]
 
+    def _judge(
+        self, critic: Critic, state: GraphBatch, raw: Tensor, scenes: list[Scene], drawn: dict[int, SubgraphBatch]
+    ) -> CriticOutput:
+        """What a critic expects of raw actions, (E,) or (K, E); with credit by object it sees the objects they make."""
+        by_object = self.settings.credit_by == "object"
+        objects = objects_of(scenes, raw, self.settings.solver) if by_object else None
+        return critic(state, torch.sigmoid(raw), drawn, objects)
+
     def _samples_loss(
         self,
-        raw: Tensor,
-        mean: Tensor,
-        log_std: Tensor,
+        step: Step,
         drawn: dict[int, SubgraphBatch],
         rewards: dict[int, Tensor],
         expected: dict[int, Tensor],
     ) -> Tensor:
         """Score-function loss: partitions that earn more than expected become more likely."""
-        log_prob = normal_log_prob(raw.detach(), mean, log_std)
+        log_prob = normal_log_prob(step.raw.detach(), step.mean, step.log_std)
         losses = [sampled_policy_loss(log_prob, rewards[size], drawn[size], expected.get(size)) for size in drawn]
-        return torch.stack(losses).mean() - self.settings.entropy_bonus * log_std.mean()
+        return torch.stack(losses).mean() - self.settings.entropy_bonus * step.log_std.mean()
 
     def _critic_loss(
         self,
-        state: GraphBatch,
-        raw: Tensor,
+        critic: Critic,
+        step: Step,
+        scenes: list[Scene],
         drawn: dict[int, SubgraphBatch],
         rewards: dict[int, Tensor],
         outcome: Outcome,
     ) -> Tensor:
         """Eq. 4, averaged over the sizes; with the squared error of the image's value if the critic predicts it."""
-        assert self.critic is not None
-        predicted = self.critic(state, torch.sigmoid(raw), drawn)
+        predicted = self._judge(critic, step.state, step.raw.detach(), scenes, drawn)
         losses = [critic_loss(predicted.subgraphs[size], rewards[size], drawn[size]) for size in drawn]
         loss = torch.stack(losses).mean()
         if predicted.graph is not None:
-            loss = loss + 0.5 * ((predicted.graph - outcome.image.to(raw.device)) ** 2).mean()
+            loss = loss + 0.5 * ((predicted.graph - outcome.image.to(step.raw.device)) ** 2).mean()
         return loss
 
-    def _actor_loss(
-        self, state: GraphBatch, raw: Tensor, mean: Tensor, log_std: Tensor, drawn: dict[int, SubgraphBatch]
-    ) -> Tensor:
+    def _actor_loss(self, step: Step, scenes: list[Scene], drawn: dict[int, SubgraphBatch]) -> Tensor:
         """Eq. 2, averaged over the sizes, and a step of the temperatures towards the target entropy."""
-        log_prob = action_log_prob(raw, mean, log_std)
-        predicted = self.critic_copy(state, torch.sigmoid(raw), drawn)
+        log_prob = action_log_prob(step.raw, step.mean, step.log_std)
+        predicted = self._judge(self.critic_copy, step.state, step.raw, scenes, drawn)
         losses, temperature_losses = [], []
         for index, (size, subgraphs) in enumerate(drawn.items()):
             # The joint log-probability grows with the subgraph, its mean reward does not: per edge, one temperature
