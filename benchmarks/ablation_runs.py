@@ -133,7 +133,8 @@ def run(study: Study, variation: str, seed: int) -> dict[str, Any]:
     import torch
 
     from segcritic.stateless.agent import FeatureScale
-    from segcritic.stateless.train import Learner, train
+    from segcritic.stateless.learner import Learner
+    from segcritic.stateless.train import train
 
     rules, settings = study.rules(), study.settings(variation)
     training, held_out = images_of(study, seed)

@@ -69,7 +69,7 @@ def cost(scene: "Scene", settings: "TrainSettings", repeats: int) -> Cost:
 
     from segcritic.api import load_rules
     from segcritic.stateless.agent import FeatureScale
-    from segcritic.stateless.train import Learner
+    from segcritic.stateless.learner import Learner
 
     rules = load_rules("nuclei")
     learner = Learner(settings, FeatureScale.of([scene]), 0, torch.device("cpu"))

@@ -14,11 +14,12 @@ from segcritic.cli import main
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
 from segcritic.stateless.agent import FeatureScale
-from segcritic.stateless.networks import NetworkSettings
+from segcritic.stateless.learner import Learner
+from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.pretraining import PULL_LIMIT, PUSH_LIMIT, contrastive_loss, push_weights
 from segcritic.stateless.scene import make_scene
 from segcritic.stateless.settings import TrainSettings
-from segcritic.stateless.train import Learner, Progress, train
+from segcritic.stateless.train import Progress, train
 from segcritic.stateless.unet import pool_superpixels
 from small_model import RULES, disks, write_disks
 

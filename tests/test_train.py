@@ -16,10 +16,11 @@ from discs import TWO, discs, nuclei, scene_of
 from segcritic.errors import UserError
 from segcritic.rules import Rules
 from segcritic.stateless.agent import FeatureScale
+from segcritic.stateless.learner import Learner
 from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.scene import make_scene
 from segcritic.stateless.settings import TrainSettings
-from segcritic.stateless.train import Learner, train
+from segcritic.stateless.train import train
 
 SMALL = NetworkSettings(width=8, depth=1, subgraph_sizes=(4, 8), fixed_std=1.0)
 LEARNED_STD = dataclasses.replace(SMALL, fixed_std=None)
