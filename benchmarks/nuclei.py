@@ -273,7 +273,9 @@ def few_labels_page(runs: list[Run], results: dict[Run, dict[str, Any]], argumen
     steps = arguments.steps or TrainSettings().steps
 
     def name(run: Run) -> str:
-        return "rules only" if run.labelled is None else f"rules, and labels of {run.labelled} images"
+        if run.labelled is None:
+            return "rules only"
+        return "labels of all training images" if run.labelled == -1 else f"rules, and labels of {run.labelled} images"
 
     return f"""# Rules and a few labels
 
@@ -291,6 +293,9 @@ as in [nuclei.md](nuclei.md); of several seeds mean ± standard deviation. A see
 {command_text(arguments, ("few_labels", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
 
 {grouped(runs, results, name)}
+
+"Labels of all training images" is what the actor can learn from labels on these superpixels: where it is no better than
+the rules, what is lost lies elsewhere, in the superpixels and in where the outlines run.
 """
 
 

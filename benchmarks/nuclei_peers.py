@@ -43,11 +43,11 @@ def planned_peers(arguments: Namespace) -> list[Run]:
 
 
 def planned_few_labels(arguments: Namespace) -> list[Run]:
-    """The runs of docs/few_labels.md: rules alone, rules and a few labelled images; raw superpixels."""
+    """The runs of docs/few_labels.md: rules alone, with a few labelled images, labels alone; raw superpixels."""
     base = {"data": str(arguments.data), "images": arguments.images, "rules": arguments.rules}
     return [
         Run("rules only", **base, fold=fold, folds=arguments.folds, seed=seed, steps=arguments.steps, labelled=labelled)
-        for labelled in (None, FEW)
+        for labelled in (None, FEW, -1)
         for seed in arguments.seeds
         for fold in chosen_folds(arguments)
     ]
