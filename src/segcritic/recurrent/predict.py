@@ -24,6 +24,9 @@ _LIKELY = 0.1
 _PAINTED = 10_000_000
 """Pixels of all masks together that are enlarged at a time: a large image goes in strips, to save memory."""
 
+_SHOWN = 0.2
+"""Share of a mask that must be seen beside the others; it was chosen on training images."""
+
 _SPECK = 0.1
 """Parts of an object that are smaller than this share of its largest part are specks."""
 
@@ -128,6 +131,7 @@ def _paint(
     """
     if not len(logits):
         return np.zeros(size, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    logits = _without_hidden(logits)
     best, which = torch.empty(size), torch.empty(size, dtype=torch.int64)
     step = max(1, _PAINTED // (len(logits) * size[1]))
     for top in range(0, size[0], step):
@@ -143,6 +147,21 @@ def _paint(
     labels = number[owner]
     sure = np.bincount(owner.ravel(), best.sigmoid().numpy().ravel(), minlength=len(kept))
     return labels, np.flatnonzero(kept), (sure[kept] / area[kept]).astype(np.float32)
+
+
+def _without_hidden(logits: Tensor) -> Tensor:
+    """Wipe out masks (t, h, w) that surer ones hide nearly wholly, the most hidden first: objects drawn twice."""
+    logits = logits.clone()
+    own = (logits > 0).flatten(1).sum(1)
+    while True:
+        best, which = logits.max(0)
+        shown = torch.bincount(which[best > 0], minlength=len(logits))
+        share = torch.where(own > 0, shown / own.clamp(min=1), torch.inf)
+        most_hidden = int(share.argmin())
+        if share[most_hidden] >= _SHOWN:
+            return logits
+        logits[most_hidden] = -20.0
+        own[most_hidden] = 0
 
 
 def _without_specks(labels: NDArray[np.int64]) -> NDArray[np.int64]:
