@@ -57,12 +57,14 @@ def settle_outlines(
     image = np.ascontiguousarray(image, np.float32)
     height = np.maximum(bic.filters.gaussian_smoothing(image, 1.0) - floor, 0)
     owner, values = labels[labels > 0], height[labels > 0]
-    order = np.lexsort((values, owner))
+    scale = float(values.max()) + 1
+    ranked = np.sort(owner + values / scale)  # by object, and in each by value
     size = np.bincount(owner, minlength=n)
     last = np.cumsum(size) - 1
     first = last - size + 1
     plateau = np.ones(n)  # and of the background, that nothing is measured against
-    plateau[1:] = np.maximum(values[order[first[1:] + (_PLATEAU_QUANTILE * (size[1:] - 1)).astype(np.int64)]], 1e-6)
+    chosen = ranked[first[1:] + (_PLATEAU_QUANTILE * (size[1:] - 1)).astype(np.int64)]
+    plateau[1:] = np.maximum((chosen - np.arange(1, n)) * scale, 1e-6)
 
     transform = bic.distance.distance_transform(labels == 0, return_distances=True, return_indices=True)
     distance, nearest = transform  # pyright: ignore[reportGeneralTypeIssues]

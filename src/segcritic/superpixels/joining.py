@@ -55,8 +55,9 @@ def join_basins(
     level = np.bincount(owner, passes(basins, brightness)[1])
     pass_height = np.zeros(len(pairs))
     np.maximum.at(pass_height, owner, pixel_pass)
-    peak = np.zeros(n)
-    np.maximum.at(peak, basins.ravel(), depth.ravel())
+    highest = np.zeros(n, depth.dtype)  # of the same type as what goes in, or it takes ten times as long
+    np.maximum.at(highest, basins.ravel(), depth.ravel())
+    peak = highest.astype(np.float64)
     step = max(float(brightness.max()), 1e-6) / _GREY_LEVELS
     moments, histogram = _measure(basins, brightness, body, n, step)
     reached = np.cumsum(histogram, axis=1) >= _PLATEAU_QUANTILE * histogram.sum(axis=1, keepdims=True)

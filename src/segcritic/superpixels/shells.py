@@ -92,8 +92,8 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
         Pixels; typical radius of an object. Estimated from an Otsu threshold when not given.
     """
     smoothed = _smooth(image, 1.0)
-    background = float(np.percentile(smoothed, 5))
-    span = float(np.percentile(smoothed, 99.5)) - background
+    background, bright = (float(value) for value in np.percentile(smoothed, (5, 99.5)))
+    span = bright - background
     if span <= 0:
         flat = np.zeros(image.shape, np.float32)
         return Relief(flat, flat.astype(np.int32), smoothed, _RADIUS_RANGE[0])
