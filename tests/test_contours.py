@@ -40,6 +40,16 @@ def test_objects_that_fade_all_the_way_end_lower():
     assert radius > 9 * np.sqrt(-2 * np.log(0.4)) + 0.8  # where a Gaussian has fallen to 0.4
 
 
+def fading_in(haze, side):
+    """Radius at which a fading object ends among others in a row, above a floor of 0 that a haze hides."""
+    fading, near = picture(lambda distance: np.exp(-((distance / 5) ** 2) / 2), (0.8,) * 4, side)
+    return settled_radii(np.maximum(fading, haze), near, (0.8,) * 4, level=0.45)[1]
+
+
+def test_in_a_haze_nothing_is_followed_as_far_down():
+    assert fading_in(haze=0.06, side=60) < fading_in(haze=0.0, side=60) - 1
+
+
 def test_unlike_objects_end_at_their_own_height():
     heights = (1.0, 1.0, 0.3)
     image, near = picture(rim, heights)

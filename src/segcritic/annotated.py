@@ -82,6 +82,11 @@ def _warn_of_small_objects(examples: "list[Example]", settings: "RecurrentSettin
 
     small = sum(n_too_small(example, settings) for example in examples)
     everything = sum(example.n_objects for example in examples)
+    if small and small == everything:
+        raise UserError(
+            f"all {small} annotated objects are too small to be seen in a view of {settings.height} x {settings.width}"
+            " pixels; cut the images and their labels into parts"
+        )
     if small:
         warnings.warn(
             f"{small} of {everything} annotated objects are too small to be seen in a view of {settings.height} x"

@@ -12,11 +12,12 @@ from torch import nn
 
 from segcritic.errors import UserError
 from segcritic.files import atomic_path, atomic_text
+from segcritic.interrupts import held_back
 
 ADVICE = "start again with another --out, or without --resume"
 _OTHER = {
     "seed": "another seed",
-    "settings": "other settings",
+    "settings": "other settings (or by another version of segcritic)",
     "rules": "other rules",
     "images": "other images (or another channel, boundary maps or superpixels)",
     "labels": "other labels",
@@ -112,8 +113,9 @@ def load(folder: Path, training: dict[str, Any]) -> Checkpoint | None:
     if not (folder / "state.json").exists():
         return None
     try:
+        with held_back():  # libraries turn an interrupt into errors of their own
+            tensors = load_file(folder / "state.safetensors")
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "state.safetensors")
         mine = json.loads(json.dumps(training))  # tuples become lists, as in the file
         differs = [what for name, what in _OTHER.items() if state["training"].get(name) != mine.get(name)]
         found = Checkpoint(folder, tensors["step"].tolist(), float(state["seconds"]), list(state["curve"]), tensors)

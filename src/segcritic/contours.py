@@ -15,7 +15,7 @@ _PLATEAU_QUANTILE = 0.85  # of an object's pixels: its plateau, but for bright s
 _RIM = (0.3, 0.6)  # of the plateau: where the steepness of a rim is measured
 _SHARP = 1.7  # radius / width of the rim, of the sharpest quarter of objects; below this, objects fade all the way
 _FADING = 5  # power with which the level falls below it
-_HAZE = 0.04  # of the plateau: where the background lies so far above its floor, no rim can be followed below half
+_HAZE = 0.04  # of the plateau: what lies between objects is so far above the floor that no rim shows below half
 _SPREAD = 0.15  # of log plateau: differences below this are texture rather than objects of their own brightness
 
 
@@ -28,9 +28,9 @@ def settle_outlines(
     their middle all the way out, such as small round nuclei seen in projection, have no rim and end where they can no
     longer be seen: lower, and at about the same intensity whatever their own. Which of both an image shows is told by
     its sharpness S, the upper quartile over its objects of radius / rim width, where the width is plateau / gradient
-    within the rim: the contour is taken at level * q of the reference height, q = min(1, S / 1.7)^5. In a haze nothing
-    can be followed so far down: where the median of the image without its objects is h of the plateau above the floor,
-    q is at least h / 0.04.
+    within the rim: the contour is taken at level * q of the reference height, q = min(1, S / 1.7)^5. In a haze,
+    or among neighbours so close that what lies between is lit by them, nothing can be followed so far down: where the
+    median of the image without its objects is h of the plateau above the floor, q is at least h / 0.04.
 
     The reference height of an object is its plateau, drawn towards the median of the image's plateaus p: by the share
     0.15 / (0.15 + |log(plateau / p)|), since small differences come from texture, and by at least 1 - q^2.
@@ -72,7 +72,8 @@ def settle_outlines(
     relative = height / plateau[near]
     sharpness = _sharpness(image, near, relative, np.sqrt(size / np.pi) / plateau)
     median = np.median(plateau[1:])
-    haze = float(np.median(height[labels == 0])) / median if (labels == 0).any() else 0.0
+    between = height[labels == 0]
+    haze = float(np.median(between)) / median if len(between) else 0.0
     fade = min(1.0, max((sharpness / _SHARP) ** _FADING, haze / _HAZE))
     contrast = np.log(plateau / median)
     drawn = np.maximum(_SPREAD / (_SPREAD + np.abs(contrast)), 1 - fade**2)

@@ -11,13 +11,19 @@ from typing import Any
 def held_back() -> Iterator[None]:
     """Hold Ctrl-C back until the end of a block that must be done wholly or not at all, such as an update of weights.
 
-    Only the main thread gets interrupts; in others nothing needs to be held back.
+    A second one comes at once. Only the main thread gets interrupts; in others nothing needs to be held back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked: list[Any] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    asked: list[int] = []
+
+    def hold(number: int, frame: Any) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, hold)
     try:
         yield
     finally:

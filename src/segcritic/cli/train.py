@@ -130,5 +130,5 @@ def _own_settings(method: str, **given: dict[str, Any]) -> dict[str, Any]:
     for other, settings in given.items():
         for name, value in settings.items():
             if other != method and value is not None:
-                raise UserError(f"--{name} is for --method {other}; leave it out")
+                raise UserError(f"--{name.replace('_', '-')} is for --method {other}; leave it out")
     return {name: value for name, value in given[method].items() if value is not None}

@@ -141,11 +141,10 @@ def train(
                 rng = np.random.default_rng([seed, number, step])
                 with held_back():
                     news = _update(learner, stage, step, min(fraction, 1.0), draw_batch(examples, settings, rng), rng)
-                    done = step + 1
-                told |= {name: 0.9 * told.get(name, value) + 0.1 * value for name, value in news.items()}
-                now = time.monotonic()
-                if step % max(1, steps // _CURVE_POINTS) == 0 or done == steps:
-                    curve.append({"stage": stage, "step": done, "seconds": now - start + before, **told})
+                    done, now = step + 1, time.monotonic()
+                    told |= {name: 0.9 * told.get(name, value) + 0.1 * value for name, value in news.items()}
+                    if step % max(1, steps // _CURVE_POINTS) == 0 or done == steps:
+                        curve.append({"stage": stage, "step": done, "seconds": now - start + before, **told})
                 if on_progress is not None:
                     so_far = now - start + before
                     left = so_far * _share_left(settings, number, fraction)

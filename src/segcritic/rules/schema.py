@@ -186,9 +186,9 @@ class Rules(ObjectRules):
         if not value:
             raise mistake("holds no class: add one, for example  nucleus: {area: {expect: 650}}")
         for name, rules in value.items():
-            if not re.fullmatch(r"\w[\w -]*", name):
+            if not re.fullmatch(r"\w([\w -]*\w)?", name):
                 raise mistake("is no name of a class: take letters, digits, spaces, - and _", name)
-            if name == "background":
+            if name.casefold() == "background":
                 raise mistake("is what is of no class: leave it out, or take another name", name)
             if rules.empty:
                 raise mistake("holds no rule that tells it from others: add one", name)

@@ -22,6 +22,8 @@ from segcritic.stateless.settings import TrainSettings
 
 _CHECKPOINT_SECONDS = 30.0
 _CURVE_POINTS = 200
+_PRETRAINING_SHARE = 0.25
+"""Part of the time of a training that is limited in time, at most, for the pre-training of the pixel features."""
 
 
 @dataclass
@@ -144,7 +146,10 @@ def train(
             spent = time.monotonic() - start + seconds_before
             fraction = max(step, 0) / settings.steps
             if minutes is not None:
-                fraction = max(fraction, spent / (60 * minutes))
+                share = _PRETRAINING_SHARE if n_before else 0.0
+                if step < 0 and spent > share * 60 * minutes:
+                    continue  # the rest of the time is the actor's
+                fraction = max(fraction, (spent / (60 * minutes) - share) / (1 - share))
             if fraction >= 1:
                 break
             entropy = [seed, step] if step >= 0 else [seed, -step, 1]
@@ -156,16 +161,16 @@ def train(
                     loss = learner.pretraining.update(chosen)
                 else:
                     outcome = learner.update(chosen, rules, fraction, seed * 1_000_003 + step, allow_python)
-                done = step + 1
-            if outcome is not None:
-                mean_reward, mean_objects = float(outcome.total.mean()), float(outcome.objects.mean())
-                reward = mean_reward if math.isnan(reward) else 0.9 * reward + 0.1 * mean_reward
-                objects = mean_objects if math.isnan(objects) else 0.9 * objects + 0.1 * mean_objects
-            now = time.monotonic()
-            spent = now - start + seconds_before
-            due = step % max(1, settings.steps // _CURVE_POINTS) == 0 or step == settings.steps - 1
-            if step >= 0 and due:
-                curve.append({"step": step + 1, "seconds": spent, "reward": reward, "objects_per_image": objects})
+                done, now = step + 1, time.monotonic()
+                spent = now - start + seconds_before
+                if outcome is not None:
+                    mean_reward, mean_objects = float(outcome.total.mean()), float(outcome.objects.mean())
+                    reward = mean_reward if math.isnan(reward) else 0.9 * reward + 0.1 * mean_reward
+                    objects = mean_objects if math.isnan(objects) else 0.9 * objects + 0.1 * mean_objects
+                    if step % max(1, settings.steps // _CURVE_POINTS) == 0 or step == settings.steps - 1:
+                        curve.append(
+                            {"step": step + 1, "seconds": spent, "reward": reward, "objects_per_image": objects}
+                        )
             if on_progress is not None:
                 left = spent / (step + 1 + n_before) * (settings.steps - step - 1)
                 left = left if minutes is None else min(left, max(0.0, 60 * minutes - spent))
