@@ -33,13 +33,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "BL-Trunc, end to end": {"objective": "truncated-bce"},
     "AC-Dice, end to end": {"objective": "actor-critic"},
     "BL-Trunc, end to end, longer": {"objective": "truncated-bce"},
-    "BL-Trunc, end to end, longer, again": {"objective": "truncated-bce"},
 }
 """Settings by which the variants differ: the paper's (table 1), of which NoSP differs in all stages, and ours."""
 _LONGER = 3  # times as many updates in the last stage, of the variants called so
-_SECOND = ", again"
-_AGAIN = 1.5  # times as many updates in a second last stage, of whole episodes from the start, of those called so
-_AGAIN_RATE = 0.3  # its learning rate, as `episodes_rate`
 CARD = """
 ## Data and terms
 {n} rosettes of Arabidopsis, with {least} to {most} leaves, of the training part A1 of the leaf segmentation
@@ -60,7 +56,7 @@ Made for single plants seen from above, green on a darker ground. Small leaves u
 `{command}`
 """
 STATES = (None, "mask", "lstm")
-_SPLIT = ("AC-Dice", "BL-Trunc", "BL-Trunc, end to end, longer, again")
+_SPLIT = ("AC-Dice", "BL-Trunc", "BL-Trunc, end to end, longer")
 """Variants that are also tested with a part of their state taken away."""
 STEPS = ("context", "masks", "first", "episodes", "critic")
 """The stages; and the updates of the critic alone, which are the first ones of the last stage."""
@@ -144,13 +140,9 @@ def _trained(name: str, seed: int, settings: Any, examples: list[Any], arguments
     from segcritic.recurrent.train import train
 
     own = _own(name, settings)
-    if name.endswith(_SECOND):
-        first = name.removesuffix(_SECOND)
-        agent = _trained(first, seed, settings, examples, arguments, arguments.cache / f"{_slug(first)}-seed{seed}")
-    else:
-        shared = replace(settings, state_pyramid=own.get("state_pyramid", True), objective="bce", episodes_steps=0)
-        before = arguments.cache / f"{'shared' if shared.state_pyramid else 'shared-NoSP'}-seed{seed}"
-        agent = train(examples, shared, seed=seed, checkpoint=before, on_progress=_tell)
+    shared = replace(settings, state_pyramid=own.get("state_pyramid", True), objective="bce", episodes_steps=0)
+    before = arguments.cache / f"{'shared' if shared.state_pyramid else 'shared-NoSP'}-seed{seed}"
+    agent = train(examples, shared, seed=seed, checkpoint=before, on_progress=_tell)
     folder.mkdir(parents=True, exist_ok=True)
     if own.get("episodes_steps") == 0:
         return agent
@@ -166,13 +158,8 @@ def _trained(name: str, seed: int, settings: Any, examples: list[Any], arguments
 
 def _own(name: str, settings: Any) -> dict[str, Any]:
     """The settings of a variant that differ from those of all."""
-    own = dict(VARIANTS[name])
-    if name.endswith(_SECOND):
-        own["episodes_steps"] = round(_AGAIN * settings.episodes_steps)
-        own |= {"first_length": settings.max_objects, "episodes_rate": _AGAIN_RATE}
-    elif name.endswith("longer"):
-        own["episodes_steps"] = _LONGER * settings.episodes_steps
-    return own
+    longer = {"episodes_steps": _LONGER * settings.episodes_steps} if name.endswith("longer") else {}
+    return {**VARIANTS[name], **longer}
 
 
 def _tell(progress: Any) -> None:
@@ -280,8 +267,7 @@ Trained on {what}, evaluated on {len(held_out)} others that no training saw.
 {len(arguments.seeds)} seed(s): mean ± standard deviation.
 View {settings.height} x {settings.width}{", zoomed to the plant" * settings.zoom}; updates by stage: {stages}.
 All variants of a seed share the first three stages. "End to end": the last stage trains image encoder and mask
-decoder too, which the paper leaves as they are; "longer": for {_LONGER} times as many updates; "again": then for
-{_AGAIN:g} times as many more, of whole episodes from the start, with a learning rate that begins anew.
+decoder too, which the paper leaves as they are; "longer": for {_LONGER} times as many updates.
 
 {common.table(("variant", *METRICS), rows)}
 
