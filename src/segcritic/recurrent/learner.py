@@ -42,6 +42,8 @@ class Learner:
         for part in (self.networks, self.mask_encoder, self.critic):
             part.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.networks).requires_grad_(False)
+        if device.type == "cuda":  # on a processor compiling costs more than it saves
+            self.networks.encoder.compile()
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
 
     def modules(self) -> dict[str, nn.Module]:
