@@ -69,7 +69,9 @@ def test_the_order_is_in_the_measurements(here, run):
     with open(here / "out" / "measurements.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["image"] for row in rows} == {"p0", "p1"}
-    assert [row["step"] for row in rows if row["image"] == "p0"][:2] == ["1", "2"]
+    steps = [int(row["step"]) for row in rows if row["image"] == "p0"]
+    assert steps == sorted(set(steps))  # each mask's own, with gaps where one shows nothing
+    assert steps[0] >= 1
 
 
 @pytest.mark.parametrize(

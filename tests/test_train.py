@@ -222,7 +222,7 @@ def test_a_checkpoint_of_another_training_is_refused(scenes, tmp_path):
     train(scenes, nuclei(), settings, checkpoint=tmp_path)
     with pytest.raises(UserError, match="another seed: start again"):
         train(scenes, nuclei(), settings, checkpoint=tmp_path, seed=1)
-    with pytest.raises(UserError, match="other settings .*: start again"):
+    with pytest.raises(UserError, match=r"other settings .*: start again"):
         train(scenes, nuclei(), dataclasses.replace(settings, samples=6), checkpoint=tmp_path)
     with pytest.raises(UserError, match="other rules and other images"):
         train(scenes[:2], COUNT, settings, checkpoint=tmp_path)
