@@ -5,7 +5,7 @@ import inspect
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segcritic.errors import UserError
@@ -78,6 +78,8 @@ def test_round_trip_through_text_and_file(tmp_path):
     ),
     st.text(),
 )
+@example({"area": NumericRule(expect=650)}, "two\x85lines")
+@example({"area": NumericRule(expect=650)}, "\u2028")
 def test_round_trip_of_any_rules(descriptors, name):
     rules = Rules(descriptors=descriptors, name=name)
     assert Rules.loads(rules.to_yaml()) == rules

@@ -278,7 +278,11 @@ class Rules(ObjectRules):
         whole = {"version": self.version} | head | fields
         if self.classes:
             whole["classes"] = {name: rules.to_plain() for name, rules in self.classes.items()}
-        return yaml.safe_dump(_short(whole), default_flow_style=None, sort_keys=False, width=110, allow_unicode=True)
+        # PyYAML writes these line ends as they are, and reads other ones back; escaped, they stay
+        readable = not re.search("[\x85\u2028\u2029]", f"{self.name}{self.description}")
+        return yaml.safe_dump(
+            _short(whole), default_flow_style=None, sort_keys=False, width=110, allow_unicode=readable
+        )
 
     def dump(self, path: str | os.PathLike[str]) -> None:
         """Write the rules to a file, at once or not at all. Raises UserError when it cannot be written."""
