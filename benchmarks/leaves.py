@@ -306,7 +306,7 @@ def _ship(name: str, settings: Any, examples: list[Any], held_out: list[Any], ar
         sbd=scores["SBD"],
         count=scores["abs_dic"],
         variant=name,
-        command=common.command(arguments, ("variants", "seeds", "ship")),
+        command=common.command(arguments, ("variants", "seeds", *(f"{stage}_steps" for stage in STEPS), "ship")),
     )
     RecurrentModel(agent, card).save(common.ROOT / "src" / "segcritic" / "shipped" / "leaves")
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from segcritic.interrupts import held_back
+from segcritic.interrupts import TornError, held_back
 
 
 def test_ctrl_c_comes_after_the_block():
@@ -21,6 +21,20 @@ def test_ctrl_c_comes_after_the_block():
     assert done == [1]
     with pytest.raises(KeyboardInterrupt):  # and the next one comes at once again
         signal.raise_signal(signal.SIGINT)
+
+
+def test_a_second_ctrl_c_breaks_the_block():
+    done = []
+
+    def update():
+        with held_back():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            done.append(1)
+
+    with pytest.raises(TornError):
+        update()
+    assert not done
 
 
 def test_an_error_in_the_block_is_told():

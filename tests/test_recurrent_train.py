@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -201,3 +202,21 @@ def test_the_mask_vae_learns_the_leaves_of_rosettes():
     examples = [Example.of(*pair) for pair in rosettes(12, 64, seed=0, count=(3, 5))]
     curve = train(examples, settings).curve
     assert curve[-1]["dice"] > 0.3 > 0.15 > curve[0]["dice"]
+
+
+def test_what_a_second_ctrl_c_tore_is_not_kept(tmp_path, monkeypatch):
+    whole = train(blobs(), SMALL)
+    update, calls = Learner.update, []
+
+    def twice(self, *given):
+        calls.append(1)
+        told = update(self, *given)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return told
+
+    monkeypatch.setattr(Learner, "update", twice)
+    assert train(blobs(), SMALL, checkpoint=tmp_path).interrupted
+    monkeypatch.undo()
+    assert same(train(blobs(), SMALL, checkpoint=tmp_path).weights, whole.weights)

@@ -22,7 +22,7 @@ _SPREAD = 0.15  # of log plateau: differences below this are texture rather than
 def settle_outlines(
     labels: NDArray[np.int32], image: NDArray[np.float32], floor: NDArray[np.float32], level: float
 ) -> NDArray[np.int32]:
-    """Move each object's outline to a contour between the local background and the object's own plateau.
+    """Move each object's outline to a contour between the floor and the object's own plateau.
 
     Objects with a plateau and a rim end where the rim has fallen to about half of its height. Objects that fade from
     their middle all the way out, such as small round nuclei seen in projection, have no rim and end where they can no
@@ -44,7 +44,7 @@ def settle_outlines(
     floor : (H, W) float32
         Lowest intensity around (`Relief.floor`).
     level : float
-        Of objects with a rim: 0 = local background, 1 = plateau.
+        Of objects with a rim: 0 = floor, 1 = plateau.
 
     Returns
     -------

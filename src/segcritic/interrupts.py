@@ -7,11 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 
+class TornError(KeyboardInterrupt):
+    """A second Ctrl-C, which broke off what should have been done wholly: its state is not to be kept."""
+
+
 @contextmanager
 def held_back() -> Iterator[None]:
     """Hold Ctrl-C back until the end of a block that must be done wholly or not at all, such as an update of weights.
 
-    A second one comes at once. Only the main thread gets interrupts; in others nothing needs to be held back.
+    A second one comes at once, as `TornError`. Only the main thread gets interrupts; in others nothing needs to be held
+    back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -21,7 +26,7 @@ def held_back() -> Iterator[None]:
     def hold(number: int, frame: Any) -> None:
         asked.append(number)
         if len(asked) > 1:
-            raise KeyboardInterrupt
+            raise TornError
 
     before = signal.signal(signal.SIGINT, hold)
     try:

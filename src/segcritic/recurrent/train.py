@@ -13,7 +13,7 @@ from torch import Tensor
 
 from segcritic import checkpoint as checkpoints
 from segcritic.errors import UserError
-from segcritic.interrupts import held_back
+from segcritic.interrupts import TornError, held_back
 from segcritic.recurrent.learner import STAGES, Learner
 from segcritic.recurrent.networks import Networks
 from segcritic.recurrent.settings import RecurrentSettings
@@ -153,12 +153,14 @@ def train(
                 if now - saved > _CHECKPOINT_SECONDS:
                     save(number, done)
                     saved = now
-            learner.end()
-            save(number + 1, 0)
-            number, done = number + 1, 0
-    except KeyboardInterrupt:
+            with held_back():
+                learner.end()
+                save(number + 1, 0)
+                number, done = number + 1, 0
+    except KeyboardInterrupt as stop:
         interrupted = True
-        save(number, done)
+        if not isinstance(stop, TornError):
+            save(number, done)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedAgent(weights, settings, curve, interrupted)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from segcritic import checkpoint as checkpoints
 from segcritic.errors import UserError
-from segcritic.interrupts import held_back
+from segcritic.interrupts import TornError, held_back
 from segcritic.rules import Rules
 from segcritic.stateless.agent import FeatureScale, Policy
 from segcritic.stateless.identity import identity
@@ -138,7 +138,7 @@ def train(
             )
         found.into(learner)
     start = saved = time.monotonic()
-    interrupted = False
+    interrupted = torn = False
     reward = objects = float("nan")
     done = first
     try:
@@ -179,9 +179,9 @@ def train(
             if checkpoint is not None and now - saved > _CHECKPOINT_SECONDS:
                 checkpoints.save(checkpoint, learner, step + 1, spent, curve, training)
                 saved = now
-    except KeyboardInterrupt:
-        interrupted = True
-    if checkpoint is not None:
+    except KeyboardInterrupt as stop:
+        interrupted, torn = True, isinstance(stop, TornError)
+    if checkpoint is not None and not torn:
         checkpoints.save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, training)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedActor(weights, settings, curve, interrupted)

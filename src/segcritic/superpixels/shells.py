@@ -57,9 +57,8 @@ def _smooth(image: NDArray, sigma: float) -> NDArray:
     return bic.filters.gaussian_smoothing(np.ascontiguousarray(image, np.float32), sigma)
 
 
-def typical_radius(smoothed: NDArray) -> float:
-    """Radius in pixels of the object that holds the median foreground pixel of an Otsu threshold."""
-    foreground = smoothed > threshold_otsu(smoothed)
+def typical_radius(foreground: NDArray[np.bool_]) -> float:
+    """Radius in pixels of the object that holds the median pixel of a rough foreground."""
     depth = np.asarray(bic.distance.distance_transform(foreground))
     radii = np.sort(depth[local_maxima(_smooth(depth, 1.0), 3, foreground) > 0])
     if not len(radii):
@@ -97,15 +96,15 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     if span <= 0:
         flat = np.zeros(image.shape, np.float32)
         return Relief(flat, flat.astype(np.int32), smoothed, _RADIUS_RANGE[0])
+    threshold = threshold_otsu(smoothed)
     if radius is None:
-        radius = typical_radius(smoothed)
+        radius = typical_radius(smoothed > threshold)
     with ThreadPoolExecutor(1) as pool:  # beside the basins: the filters leave Python's lock to others
         coming_floor = pool.submit(_local_background, image, radius)
         basins = _basins(image, background + _LOWEST_PEAK * span, radius)
         floor = np.minimum(coming_floor.result(), smoothed)
     # The floor is the lowest around; where there is noise or haze, what lies between the objects is a little above it.
-    dark = smoothed < threshold_otsu(smoothed)
-    ground = np.minimum(floor + np.median((smoothed - floor)[dark]), smoothed)
+    ground = np.minimum(floor + np.median((smoothed - floor)[smoothed < threshold]), smoothed)
     n = int(basins.max()) + 1
     highest = np.full(n, background, np.float32)
     np.maximum.at(highest, basins.ravel(), smoothed.ravel())
