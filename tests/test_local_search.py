@@ -5,7 +5,7 @@ import pytest
 
 from discs import TWO, discs, nuclei, scene_of
 from segcritic.local_search import Caution, Judge, Move, _gains, kind_of, objects_of, search
-from segcritic.partition import dense_labels, partition_of_labels
+from segcritic.partition import connected_components, dense_labels, partition_of_labels
 from segcritic.proposals import Proposer, fill_within
 from segcritic.rewards import total_reward
 from segcritic.rules import Rules
@@ -111,6 +111,35 @@ def test_moves_take_whole_objects_and_merge_only_alike_ones(scene, truth):
         for number in np.unique(touched[touched > 0]):
             assert (touched == number).sum() == (truth == number).sum()
         assert len(np.unique(move.nodes)) == len(move.nodes)
+
+
+def test_handovers_are_all_superpixels_that_can_change_hands(scene, truth):
+    """Against brute force: every superpixel with every label beside it, if no object falls apart or vanishes."""
+
+    def whole(nodes):
+        within = np.isin(scene.graph.edges, nodes).all(axis=1)
+        return len(np.unique(connected_components(scene.graph, within)[nodes])) == 1
+
+    expected = set()
+    for node in range(scene.graph.n_nodes):
+        beside = scene.graph.edges[(scene.graph.edges == node).any(axis=1)].ravel()
+        for target in set(truth[beside]) - {truth[node]}:
+            after = truth.copy()
+            after[node] = target
+            if truth[node] == 0 or whole(np.flatnonzero(after == truth[node])):
+                expected.add(tuple(after))
+    found = set()
+    plain = len(Proposer(scene)(truth))
+    for move in Proposer(scene, handovers=True)(truth):
+        after = truth.copy()
+        after[move.nodes] = np.where(move.parts > 0, move.parts + 10, 0)
+        for part in np.unique(move.parts[move.parts > 0]):
+            nodes = np.flatnonzero(after == part + 10)
+            after[nodes] = truth[nodes].max() or 3
+        found.add(tuple(after))
+    assert expected
+    assert expected <= found
+    assert len(Proposer(scene, handovers=True)(truth)) == plain + len(expected)
 
 
 def test_debris_of_a_cut_joins_the_part_with_the_longest_boundary(scene, truth):

@@ -10,8 +10,10 @@ from discs import FOUR, discs
 from segcritic.errors import UserError
 from segcritic.images import normalise
 from segcritic.superpixels import bound, connected_pieces, superpixels
+from segcritic.superpixels.boundary_maps import cut_at_truth
 from segcritic.superpixels.joining import join_basins
 from segcritic.superpixels.merging import adjacent_pieces, merge_pieces
+from segcritic.superpixels.pieces import join_slivers
 from segcritic.superpixels.shells import relief
 
 SMALLEST = {"shells": 6, "watershed": 12, "mutex": 12}  # default min_size of what needs no boundary map
@@ -186,6 +188,31 @@ def test_bound_gives_each_superpixel_the_truth_that_covers_most_of_it():
     np.testing.assert_array_equal(bound(connected_pieces(truth), truth), truth)
     with pytest.raises(ValueError, match="pixels"):
         bound(pieces, truth)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), depth=st.integers(1, 4))
+def test_slivers_join_their_own_part_until_none_can(seed, depth):
+    rng = np.random.default_rng(seed)
+    parts = connected_pieces(ndi.zoom(rng.integers(0, 2, (4, 5)), 6, order=0))
+    pieces = connected_pieces(parts * 9 + ndi.zoom(rng.integers(0, 3, (8, 10)), 3, order=0))
+    joined = join_slivers(pieces, parts, depth)
+    for numbers, within in ((joined, pieces), (parts, joined)):  # each piece lies in one joined piece, that in one part
+        assert len(np.unique(np.stack([numbers.ravel(), within.ravel()]), axis=1).T) == within.max() + 1
+    np.testing.assert_array_equal(joined, connected_pieces(joined))
+    for number in range(joined.max() + 1):
+        inside = joined == number
+        deep = ndi.distance_transform_cdt(np.pad(inside, depth, "edge"), "chessboard").max() >= depth
+        beside = ndi.binary_dilation(inside) & ~inside & (parts == parts[inside][0])
+        assert deep or not beside.any()
+
+
+def test_truth_cut_superpixels_can_be_made_the_truth_without_slivers():
+    truth = discs()[1]
+    near = np.roll(truth, 1, axis=1)  # outlines one pixel away from the true ones
+    cut = cut_at_truth(connected_pieces(near), truth)
+    np.testing.assert_array_equal(bound(cut, truth), truth)
+    assert cut.max() == connected_pieces(truth).max()
 
 
 def squared_error(labels, values):

@@ -1,6 +1,6 @@
-"""What the local search tries: merge, split, drop, add, and objects of another segmentation put in place."""
+"""What the local search tries: merge, split, drop, add, objects of another segmentation, superpixels on the border."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,10 @@ _ALIKE = 0.2  # largest difference of the mean intensities of two parts of one o
 CLEAR = Caution({"merge": 0.35, "split": 0.12, "drop": 0.5, "add": 0.6, "rearrange": 0.35})
 """Gains that are believed. Like all constants here set by looking at scores on images of nuclei; docs/repair.md."""
 
+REFINED = Caution({"merge": 0.1, "split": 0.1, "drop": 0.1, "add": 0.1, "rearrange": 0.05})
+"""Gains that are believed when an actor's own result is refined, which the rules have judged all along. Set by looking
+at scores on generated embryos, where lower margins help, and on nuclei, where nothing does; docs/embryo.md."""
+
 
 class Proposer:
     """Moves from any segmentation of one scene.
@@ -32,11 +36,14 @@ class Proposer:
     scene : Scene
     others : sequence of (N,) int arrays
         Segmentations of the superpixels whose objects are tried as well (0 = none), such as an actor's.
+    handovers : bool
+        Whether single superpixels change hands along the objects' outlines.
     """
 
-    def __init__(self, scene: Scene, others: Sequence[NDArray[np.integer]] = ()):
+    def __init__(self, scene: Scene, others: Sequence[NDArray[np.integer]] = (), handovers: bool = False):
         assert scene.relief is not None, "a lean scene has no pixels to look at"
         self.graph = scene.graph
+        self.handovers = handovers
         self.background = scene.background
         self.area = scene.graph.node_sums[:, NODE_SUMS.index("area")]
         self.intensity = scene.graph.node_sums[:, NODE_SUMS.index("intensity")]
@@ -52,6 +59,8 @@ class Proposer:
         """All moves from a segmentation (N,), 0 = background."""
         members = {int(labels[nodes[0]]): nodes for nodes in objects_of(labels)}
         moves = [*self._merges(labels, members), *self._splits(labels, members), *self._drops(members)]
+        if self.handovers:
+            moves += self._handovers(labels, members)
         for other in self.whole:
             for nodes in objects_of(other.astype(np.int32)):
                 moves += self._additions(labels, nodes)
@@ -87,6 +96,28 @@ class Proposer:
         """Every object but specks, of which too little is seen to tell what they are."""
         large = [nodes for nodes in members.values() if self.area[nodes].sum() > _SPECK * self.typical]
         return [Move(nodes, np.zeros(len(nodes), np.int64)) for nodes in large]
+
+    def _handovers(self, labels: NDArray[np.int32], members: dict[int, Nodes]) -> list[Move]:
+        """Every superpixel at an outline goes over to the object, or the background, on the other side.
+
+        Not if it is all of its object, or holds it together.
+        """
+        ends = np.concatenate([self.graph.edges, self.graph.edges[:, ::-1]])
+        beyond = labels[ends[:, 0]] != labels[ends[:, 1]]
+        crossing = np.unique(np.stack([ends[beyond, 0], labels[ends[beyond, 1]]], axis=1), axis=0)
+        within: dict[int, set[int]] = {int(node): set() for node in crossing[:, 0]}
+        for node, other in ends[~beyond].tolist():
+            within.setdefault(node, set()).add(other)
+        moves = []
+        for node, target in crossing.tolist():
+            source = int(labels[node])
+            mine = members[source] if source else np.array([node])
+            if source and not _stays_whole(node, within):
+                continue
+            theirs = members[int(target)] if target else mine[:0]
+            left = np.where(mine == node, 2 * (target > 0), 1)
+            moves.append(Move(np.concatenate([mine, theirs]), np.concatenate([left, np.full(len(theirs), 2)])))
+        return moves
 
     def _additions(self, labels: NDArray[np.int32], nodes: Nodes) -> list[Move]:
         """What of an object lies in the background, if that is most of it."""
@@ -128,6 +159,20 @@ class Proposer:
     def _alike(self, objects: list[Nodes]) -> bool:
         means = [self.intensity[nodes].sum() / self.area[nodes].sum() for nodes in objects]
         return not means or max(means) - min(means) <= _ALIKE * max(abs(max(means)), MIN_MEAN_INTENSITY)
+
+
+def _stays_whole(node: int, within: Mapping[int, set[int]]) -> bool:
+    """Whether an object of more than one superpixel is connected without this one; `within` tells the neighbours."""
+    beside = set(within[node])
+    if not beside:
+        return False
+    reached, front = {node}, [beside.pop()]
+    while front and beside:
+        here = front.pop()
+        reached.add(here)
+        beside.discard(here)
+        front += within[here] - reached
+    return not beside
 
 
 def fill_within(

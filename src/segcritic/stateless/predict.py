@@ -12,7 +12,7 @@ from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.local_search import Judge, search
 from segcritic.objects import ObjectTable, measure
 from segcritic.partition import Solver, multicut
-from segcritic.proposals import CLEAR, Proposer
+from segcritic.proposals import REFINED, Proposer
 from segcritic.rules import Rules, class_scores, needed_descriptors, object_scores, rule_scores
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.agent import Policy
@@ -100,7 +100,7 @@ def label_scene(
     kept = rewards.foreground.copy()
     if refine:
         start = np.where(kept[rewards.objects.node_object[0]], node_labels + 1, 0).astype(np.int32)
-        found = search(Judge(scene, rules, allow_python), start, Proposer(scene), CLEAR)
+        found = search(Judge(scene, rules, allow_python), start, Proposer(scene, handovers=True), REFINED)
         node_labels = np.unique(found, return_inverse=True)[1].astype(np.int32)
         rewards = judge_partition(scene, node_labels, rules, allow_python)
         kept = np.bincount(rewards.objects.node_object[0], found > 0, len(rewards.objects)) > 0

@@ -8,7 +8,7 @@ from scipy import ndimage as ndi
 from segcritic.errors import UserError
 from segcritic.superpixels.cores import prominent_basins
 from segcritic.superpixels.gradients import merge_across_weak
-from segcritic.superpixels.pieces import connected_pieces
+from segcritic.superpixels.pieces import connected_pieces, join_slivers
 from segcritic.superpixels.shells import Relief
 
 LEVEL = 0.4
@@ -111,6 +111,9 @@ def _typical_radius(labels: NDArray[np.int32]) -> float:
 def cut_at_truth(superpixels: NDArray[np.integer], truth: NDArray[np.integer]) -> NDArray[np.int32]:
     """Superpixels cut along the true outlines ("GT"), so that the truth can be reached: for controlled studies only.
 
+    Slivers between their own outlines and the true ones join what lies on the same side of the truth: otherwise two
+    outlines a pixel apart would compete, and nothing but the truth could tell which to take.
+
     Parameters
     ----------
     superpixels, truth : (H, W) integer
@@ -121,4 +124,5 @@ def cut_at_truth(superpixels: NDArray[np.integer], truth: NDArray[np.integer]) -
     (H, W) int32, 0..N-1, each 4-connected and inside of one object or of the background.
     """
     _, number = np.unique(truth, return_inverse=True)
-    return connected_pieces(superpixels.astype(np.int64) * (int(number.max()) + 1) + number.reshape(truth.shape))
+    number = number.reshape(truth.shape)
+    return join_slivers(connected_pieces(superpixels.astype(np.int64) * (int(number.max()) + 1) + number), number)
