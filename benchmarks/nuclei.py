@@ -251,7 +251,7 @@ each superpixel is given to the true nucleus that covers most of it.
 
 **Tuning.** Nothing is fitted to the held-out images of a fold. The settings of the distance watershed, the mutex
 watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
-U-Net's input, size and training were changed three times after a look at a held-out fold. Actors: {steps} steps.
+U-Net's input, size and training were changed four times after a look at a held-out fold. Actors: {steps} steps.
 
 {cost_text(arguments.threads)} The U-Net's own training
 (about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table.
