@@ -22,7 +22,7 @@ class Run:
 
     Attributes
     ----------
-    method : one of `nuclei_peers.STILL` or `nuclei_peers.BY_NETWORK`, 'bound', or 'rules only' (whatever is trained)
+    method : one of `nuclei_peers.STILL` or `nuclei_peers.BY_NETWORK`, `nuclei_peers.CONTRASTIVE`, 'bound', or 'rules only' (whatever is trained)
     data : folder
     images : only so many of them; None = all
     rules : rules file, or the name of a built-in one
