@@ -17,7 +17,7 @@ from nuclei_peers import planned_few_labels, planned_peers
 from nuclei_runs import Run, run_all
 
 METRICS = ("mAP", "AP50", "AP75")
-NETWORK_MINUTES = 4  # of the processor of docs/peers.md, as benchmarks/boundary_nets.py tells
+NETWORK_MINUTES = 4  # of the processor of docs/peers.md, as benchmarks/boundary_nets.py tells; of either kind
 LEARNERS = ("samples", "critic", "samples+critic")
 
 
@@ -222,6 +222,7 @@ the list sorted by name, starting at the f-th. Everything that learns, learns on
 def peers_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
     """The text of docs/peers.md."""
 
+    from segcritic.baselines.contrastive import CHANNELS
     from segcritic.stateless.settings import TrainSettings
 
     steps = arguments.steps or TrainSettings().steps
@@ -249,12 +250,19 @@ superpixels, cut along the true outlines too, also in held-out images: a control
 method. "labels": the actor is rewarded for agreement with the labels of its training images instead of by rules. Bound:
 each superpixel is given to the true nucleus that covers most of it.
 
+**Contrastive embedding + clustering.** `segcritic.baselines.contrastive`: a network of the same build, size, updates
+and labels, which predicts the foreground and {CHANNELS} numbers per pixel by the discriminative loss of De Brabandere,
+Neven and Van Gool (2017), with that publication's margins; a mean shift in each connected component of the foreground
+makes the objects.
+
 **Tuning.** Nothing is fitted to the held-out images of a fold. The settings of the distance watershed, the mutex
 watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
-U-Net's input, size and training were changed three times after a look at a held-out fold. Actors: {steps} steps.
+U-Net's input, size and training were changed three times after a look at a held-out fold, and the contrastive network
+has them from there; its bandwidth, the loss' own margin delta_d, was not tuned. Actors: {steps} steps.
 
 {cost_text(arguments.threads)} The U-Net's own training
-(about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table.
+(about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table. The
+contrastive network's training neither, but its s / image is from pixels to labels.
 
 {command_text(arguments, ("peers", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
 

@@ -2,6 +2,10 @@
 
 De Brabandere, Neven, Van Gool, "Semantic instance segmentation with a discriminative loss function", 2017: the row
 "contrastive" in table 2 of the stateless paper. The network is as large as the boundary network and trained likewise.
+
+A convolution cannot tell like objects in different places apart, other than by how far the image's borders are, and the
+borders of the crops that it is trained on are not those of an image. So a pixel's position is added to its embedding
+(Novotny, Albanie, Larlus, Vedaldi, "Semi-convolutional operators for instance segmentation", 2018).
 """
 
 from collections.abc import Callable, Sequence
@@ -28,6 +32,9 @@ CHANNELS = 8
 PULL_LIMIT, PUSH_LIMIT, SHRINKING = 0.5, 1.5, 0.001
 """delta_v, delta_d and gamma, as in the publication."""
 
+SPACING = 6.0
+"""Pixels in which the position adds 1 to an embedding: of objects 18 pixels apart it alone would make 2 delta_d."""
+
 _ENOUGH = 5000  # pixels of a component that the mean shift looks at; more only take longer
 _ROUNDS = 20  # of a mean shift; most stand still after five
 
@@ -41,6 +48,18 @@ class ContrastiveNet(MapNet):
     @staticmethod
     def activated(outputs: Tensor) -> Tensor:
         return torch.cat([torch.sigmoid(outputs[:1]), outputs[1:]])
+
+    def maps(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Predict the maps of one image, (1 + C, H, W) float32, from its pixels as stored, (H, W)."""
+        found = super().maps(pixels)
+        found[1:] += positions(*found.shape[1:]).numpy()
+        return found
+
+
+def positions(height: int, width: int) -> Tensor:
+    """What is added to the embeddings, (C, H, W): in the first channel the row, in the second the column."""
+    rows, columns = torch.meshgrid(torch.arange(height) / SPACING, torch.arange(width) / SPACING, indexing="ij")
+    return torch.stack([rows, columns, *torch.zeros(CHANNELS - 2, height, width)])
 
 
 def discriminative_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -79,12 +98,13 @@ def loss(outputs: Tensor, labels: Tensor) -> Tensor:
     Parameters
     ----------
     outputs : (B, 1 + C, H, W) float
-        Logit of the foreground, and the embedding.
+        Logit of the foreground, and the embedding without its position.
     labels : (B, 1, H, W) float
         Whole numbers, 0 = background.
     """
     entropy = F.binary_cross_entropy_with_logits(outputs[:, :1], (labels > 0).float())
-    apart = [discriminative_loss(image[1:], truth[0]) for image, truth in zip(outputs, labels, strict=True)]
+    embeddings = outputs[:, 1:] + positions(*outputs.shape[2:])
+    apart = [discriminative_loss(image, truth[0]) for image, truth in zip(embeddings, labels, strict=True)]
     return entropy + torch.stack(apart).mean()
 
 
