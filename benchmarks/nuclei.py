@@ -252,8 +252,9 @@ each superpixel is given to the true nucleus that covers most of it.
 
 **Contrastive embedding + clustering.** `segcritic.baselines.contrastive`: a network of the same build, size, updates
 and labels, which predicts the foreground and {CHANNELS} numbers per pixel by the discriminative loss of De Brabandere,
-Neven and Van Gool (2017), with that publication's margins; a mean shift in each connected component of the foreground
-makes the objects.
+Neven and Van Gool (2017), with that publication's margins; to two of them the pixel's position is added, since crops
+and images have different borders to be told apart by; a mean shift in each connected component of the foreground makes
+the objects.
 
 **Tuning.** Nothing is fitted to the held-out images of a fold. The settings of the distance watershed, the mutex
 watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
