@@ -259,7 +259,8 @@ the objects.
 **Tuning.** Nothing is fitted to the held-out images of a fold. The settings of the distance watershed, the mutex
 watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
 U-Net's input, size and training were changed three times after a look at a held-out fold, and the contrastive network
-has them from there; its bandwidth, the loss' own margin delta_d, was not tuned. Actors: {steps} steps.
+has them from there. Its bandwidth and least area, and that positions are added, were chosen by scores on the training
+images of the first of two folds. Actors: {steps} steps.
 
 {cost_text(arguments.threads)} The U-Net's own training
 (about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table. The

@@ -157,11 +157,12 @@ def mean_shift(points: NDArray[np.floating], bandwidth: float, least: int) -> ND
 
 
 def contrastive_clusters(
-    maps: NDArray[np.floating], bandwidth: float = PUSH_LIMIT, threshold: float = 0.5, min_area: int = 16
+    maps: NDArray[np.floating], bandwidth: float = 2.0, threshold: float = 0.5, min_area: int = 40
 ) -> NDArray[np.int32]:
     """Label the connected pieces of clusters of embeddings.
 
     Every connected component of the foreground is clustered for itself: what does not touch needs no telling apart.
+    Bandwidth and least area are the best found on training images of fluorescent nuclei (DSB2018).
 
     Parameters
     ----------
