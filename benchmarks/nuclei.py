@@ -17,7 +17,7 @@ from nuclei_peers import planned_few_labels, planned_peers
 from nuclei_runs import Run, run_all
 
 METRICS = ("mAP", "AP50", "AP75")
-NETWORK_MINUTES = 4  # of the processor of docs/peers.md, as benchmarks/boundary_nets.py tells; of either kind
+NETWORK_MINUTES = 4  # of the processor of docs/peers.md, as benchmarks/boundary_nets.py tells
 LEARNERS = ("samples", "critic", "samples+critic")
 
 
@@ -264,7 +264,7 @@ images of the first of two folds. Actors: {steps} steps.
 
 {cost_text(arguments.threads)} The U-Net's own training
 (about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table. The
-contrastive network's training neither, but its s / image is from pixels to labels.
+contrastive network's training is not in it either, but its s / image is from pixels to labels.
 
 {command_text(arguments, ("peers", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
 
