@@ -1,6 +1,7 @@
-"""Boundary networks of a cross-validation, trained once and kept: who is held out never entered the network's training.
+"""Networks of a cross-validation, trained once and kept: who is held out never entered the network's training.
 
 python benchmarks/boundary_nets.py --folds 3
+python benchmarks/boundary_nets.py --folds 3 --kind contrastive
 """
 
 import argparse
@@ -13,30 +14,41 @@ from typing import Any
 import common
 
 CACHE = Path("runs/boundary_nets")
+KINDS = ("boundary", "contrastive")
 
 
-def folder_of(images: int | None, fold: int | None, folds: int, cache: Path = CACHE, seed: int = 0) -> Path:
+def folder_of(
+    images: int | None, fold: int | None, folds: int, cache: Path = CACHE, seed: int = 0, kind: str = "boundary"
+) -> Path:
     """Where the network of a fold is kept, and beside it (name-maps) its maps."""
     name = f"all-{images}" if fold is None else f"fold{fold}of{folds}-{images}"
-    return cache / f"{name}-seed{seed}"
+    return cache / f"{'' if kind == 'boundary' else f'{kind}-'}{name}-seed{seed}"
 
 
 def fold_network(
-    data: Path, images: int | None, fold: int | None, folds: int, cache: Path = CACHE, seed: int = 0
+    data: Path,
+    images: int | None,
+    fold: int | None,
+    folds: int,
+    cache: Path = CACHE,
+    seed: int = 0,
+    kind: str = "boundary",
 ) -> Any:
     """The network trained on the labels of the images outside of a fold (None: of all), from the cache or now.
 
     Returns
     -------
-    segcritic.boundary_net.BoundaryNet
+    segcritic.boundary_net.BoundaryNet, or of the kind "contrastive" segcritic.baselines.contrastive.ContrastiveNet
     """
-    from segcritic.boundary_net import load, train
+    from segcritic.baselines.contrastive import ContrastiveNet, train_contrastive
+    from segcritic.boundary_net import BoundaryNet, train
     from segcritic.images import read_image, read_labels
 
-    folder = folder_of(images, fold, folds, cache, seed)
+    folder = folder_of(images, fold, folds, cache, seed, kind)
     name = folder.name
+    net, learn = {"boundary": (BoundaryNet, train), "contrastive": (ContrastiveNet, train_contrastive)}[kind]
     if (folder / "settings.json").is_file():
-        return load(folder)
+        return net.read(folder)
     pairs = common.nuclei_pairs(data, images)
     held_out = set() if fold is None else set(range(fold, len(pairs), folds))
     chosen = [pair for number, pair in enumerate(pairs) if number not in held_out]
@@ -46,7 +58,7 @@ def fold_network(
         if step % 100 == 0:
             print(f"{name}: {step} of {steps}, loss {loss:.3f}, {time.process_time() - start:.0f} s", file=sys.stderr)
 
-    network = train(
+    network = learn(
         [read_image(image).pixels for image, _ in chosen],
         [read_labels(labels) for _, labels in chosen],
         seed=seed,
@@ -76,6 +88,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="only so many images, evenly spread over the list")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--fold", type=int, help="only this one")
+    parser.add_argument("--kind", choices=KINDS, default=KINDS[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=CACHE)
     arguments = parser.parse_args()
@@ -84,7 +97,7 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     for fold in range(arguments.folds) if arguments.fold is None else (arguments.fold,):
-        fold_network(arguments.data, arguments.images, fold, arguments.folds, arguments.cache)
+        fold_network(arguments.data, arguments.images, fold, arguments.folds, arguments.cache, kind=arguments.kind)
 
 
 if __name__ == "__main__":

@@ -222,6 +222,7 @@ the list sorted by name, starting at the f-th. Everything that learns, learns on
 def peers_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
     """The text of docs/peers.md."""
 
+    from segcritic.baselines.contrastive import CHANNELS
     from segcritic.stateless.settings import TrainSettings
 
     steps = arguments.steps or TrainSettings().steps
@@ -249,12 +250,21 @@ superpixels, cut along the true outlines too, also in held-out images: a control
 method. "labels": the actor is rewarded for agreement with the labels of its training images instead of by rules. Bound:
 each superpixel is given to the true nucleus that covers most of it.
 
+**Contrastive embedding + clustering.** `segcritic.baselines.contrastive`: a network of the same build, size, updates
+and labels, which predicts the foreground and {CHANNELS} numbers per pixel by the discriminative loss of De Brabandere,
+Neven and Van Gool (2017), with that publication's margins; to two of them the pixel's position is added, since crops
+and images have different borders to be told apart by; a mean shift in each connected component of the foreground makes
+the objects.
+
 **Tuning.** Nothing is fitted to the held-out images of a fold. The settings of the distance watershed, the mutex
 watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
-U-Net's input, size and training were changed four times after a look at a held-out fold. Actors: {steps} steps.
+U-Net's input, size and training were changed four times after a look at a held-out fold, and the contrastive network
+has them from there. Its bandwidth and least area, and that positions are added, were chosen by scores on the training
+images of the first of two folds. Actors: {steps} steps.
 
 {cost_text(arguments.threads)} The U-Net's own training
-(about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table.
+(about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table. The
+contrastive network's training is not in it either, but its s / image is from pixels to labels.
 
 {command_text(arguments, ("peers", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
 

@@ -14,6 +14,9 @@ STILL = ("otsu", "distance watershed", "mutex watershed", "gradient multicut")
 BY_NETWORK = ("U-Net + components", "U-Net + multicut")
 """Methods that read the maps of the fold's boundary network."""
 
+CONTRASTIVE = "contrastive embedding + clustering"
+"""A method with a network of its own, trained on the labels of the other folds."""
+
 PRETRAINED = ("StarDist", "Cellpose")
 """Networks that the user has: their weights come by `Run.rules`' place, see `pretrained`."""
 
@@ -29,6 +32,7 @@ def planned_peers(arguments: Namespace) -> list[Run]:
         if path is not None:
             runs.append(Run(method, **base, weights=str(path)))
     folds = [{"fold": fold, "folds": arguments.folds} for fold in chosen_folds(arguments)]
+    runs += [Run(CONTRASTIVE, **base, **fold) for fold in folds]
     for cut in ("network", "truth-cut"):
         methods = BY_NETWORK if cut == "network" else BY_NETWORK[1:]
         runs += [Run(method, **base, **fold, superpixels=cut) for method in (*methods, "bound") for fold in folds]
@@ -59,10 +63,11 @@ def chosen_folds(arguments: Namespace) -> list[int]:
 
 
 def network_of(run: Run) -> Any:
-    """The boundary network that saw the labels of the other folds only; None when the run needs none."""
-    if run.superpixels is None:
+    """The network that saw the labels of the other folds only; None when the run needs none."""
+    if run.superpixels is None and run.method != CONTRASTIVE:
         return None
-    return fold_network(Path(run.data), run.images, run.fold, run.folds)
+    kind = "contrastive" if run.method == CONTRASTIVE else "boundary"
+    return fold_network(Path(run.data), run.images, run.fold, run.folds, kind=kind)
 
 
 def rules_of(run: Run) -> Any:
@@ -89,6 +94,7 @@ def inputs_of(run: Run, network: Any, pixels: Any, truth: Any) -> tuple[Any, Any
 def worker(run: Run, network: Any) -> Callable[[Any, Any], Any]:
     """The function that labels pixels (or for the bound, cuts superpixels); its second argument is the truth."""
     from segcritic import baselines
+    from segcritic.baselines.contrastive import contrastive_clusters
     from segcritic.stateless.scene import make_scene
 
     def components(pixels: Any, truth: Any) -> Any:
@@ -116,4 +122,6 @@ def worker(run: Run, network: Any) -> Callable[[Any, Any], Any]:
         }[run.method]
         model = load(run.weights)
         return lambda pixels, truth: apply(pixels, model)
+    if run.method == CONTRASTIVE:
+        return lambda pixels, truth: contrastive_clusters(network.maps(pixels))
     return {"U-Net + components": components, "U-Net + multicut": multicut, "bound": cut}[run.method]

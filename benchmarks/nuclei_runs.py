@@ -22,7 +22,8 @@ class Run:
 
     Attributes
     ----------
-    method : one of `nuclei_peers.STILL` or `nuclei_peers.BY_NETWORK`, 'bound', or 'rules only' (whatever is trained)
+    method : 'rules only' (whatever is trained), 'bound', or one of `nuclei_peers.STILL`, `BY_NETWORK`, `CONTRASTIVE`,
+        `PRETRAINED`
     data : folder
     images : only so many of them; None = all
     rules : rules file, or the name of a built-in one

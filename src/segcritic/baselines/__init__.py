@@ -1,4 +1,4 @@
-"""What a user would run instead, to compare with."""
+"""What a user would run instead, to compare with. `contrastive`, which needs torch, is a module of its own."""
 
 from segcritic.baselines.distance_watershed import distance_watershed
 from segcritic.baselines.multicut import gradient_multicut

@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from segcritic.model_folder import summary
 from segcritic.stateless.unet import UNet
 
 VERSION = 1
-_FORMAT = "segcritic boundary network"
 _SHIPPED = Path(__file__).parent / "shipped"
 _TILE, _MARGIN = 1024, 48  # pixels: larger images go through in tiles that overlap by twice the margin
 _RANGE = (-0.5, 2.0)  # of normalised intensities; brighter spots are cut off
@@ -37,41 +36,50 @@ class BoundaryUNet(nn.Module):
     ----------
     widths : tuple of int
         Channels of the U-Net's levels, the first of which has half of the image's resolution.
+    n_maps : int
+        C, channels of the output.
     """
 
-    def __init__(self, widths: tuple[int, ...]):
+    def __init__(self, widths: tuple[int, ...], n_maps: int = 2):
         super().__init__()
-        self.unet = UNet(4 * _CHANNELS, 4 * 2, widths)
+        self.unet = UNet(4 * _CHANNELS, 4 * n_maps, widths)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Take images (B, 2, H, W) and return the logits of outline and of object, (B, 2, H, W)."""
+        """Take images (B, 2, H, W) and return (B, C, H, W): of a boundary network, logits of outline and of object."""
         height, width = images.shape[-2:]
         even = F.pad(images, (0, width % 2, 0, height % 2), mode="replicate")
         return F.pixel_shuffle(self.unet(F.pixel_unshuffle(even, 2)), 2)[..., :height, :width]
 
 
 @dataclass
-class BoundaryNet:
-    """Image -> probability of outline and of object, per pixel.
+class MapNet:
+    """Image -> C maps, values for every pixel; what these say is up to the subclass.
 
     Attributes
     ----------
     network : BoundaryUNet
-        Of two input channels (`prepare`) and two outputs, the logits of outline and of object.
+        Of two input channels (`prepare`) and C outputs.
     widths : tuple of int
         Channels of its levels.
     card : str
         Markdown: what it was trained on and how.
     """
 
+    kind: ClassVar[str]  # as messages and settings.json name it
+    n_maps: ClassVar[int]  # C
     network: BoundaryUNet
     widths: tuple[int, ...]
     card: str = ""
 
     @classmethod
-    def new(cls, widths: tuple[int, ...]) -> "BoundaryNet":
+    def new(cls, widths: tuple[int, ...]) -> Self:
         """Return an untrained one."""
-        return cls(BoundaryUNet(widths), widths)
+        return cls(BoundaryUNet(widths, cls.n_maps), widths)
+
+    @staticmethod
+    def activated(outputs: Tensor) -> Tensor:
+        """What the network puts out, (C, H, W) -> the maps, (C, H, W)."""
+        raise NotImplementedError
 
     def maps(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Predict the maps of one image.
@@ -83,12 +91,11 @@ class BoundaryNet:
 
         Returns
         -------
-        (2, H, W) float32
-            Probability in [0, 1] of outline, and of object. What `boundaries` takes everywhere.
+        (C, H, W) float32
         """
         image = prepare(pixels)
         height, width = image.shape[1:]
-        found = np.empty((2, height, width), np.float32)
+        found = np.empty((self.n_maps, height, width), np.float32)
         for top in range(0, height, _TILE):
             for left in range(0, width, _TILE):
                 rows = slice(max(top - _MARGIN, 0), top + _TILE + _MARGIN)
@@ -104,8 +111,8 @@ class BoundaryNet:
         padded = np.pad(image, lacking, "edge")
         self.network.eval()
         with torch.no_grad():
-            logits: Tensor = self.network(torch.from_numpy(padded)[None])[0]
-        return torch.sigmoid(logits).numpy()[:, :height, :width]
+            outputs: Tensor = self.network(torch.from_numpy(padded)[None])[0]
+            return self.activated(outputs).numpy()[:, :height, :width]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the network as a folder, at once or not at all.
@@ -118,14 +125,53 @@ class BoundaryNet:
         from safetensors.torch import save
 
         folder = Path(folder)
-        if folder.is_dir() and any(folder.iterdir()) and not is_network(folder):
-            raise UserError(f"{folder} holds files that are no boundary network; give the name of a new folder")
-        settings = {"format": _FORMAT, "version": VERSION, "widths": self.widths}
+        if folder.is_dir() and any(folder.iterdir()) and _settings(folder, self.kind) is None:
+            raise UserError(f"{folder} holds files that are no {self.kind}; give the name of a new folder")
+        settings = {"format": f"segcritic {self.kind}", "version": VERSION, "widths": self.widths}
         with atomic_dir(folder) as temporary:
             (temporary / "settings.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
             weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
             (temporary / "weights.safetensors").write_bytes(save(weights))
             (temporary / "card.md").write_text(self.card, encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a folder that `save` wrote.
+
+        Raises
+        ------
+        UserError
+            When it is none, or a file of it is missing, damaged, or of a newer version.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        settings = _settings(folder, cls.kind)
+        if settings is None:
+            raise UserError(f"{folder} is no {cls.kind} of segcritic; give a folder that its training wrote")
+        version = settings.get("version")
+        if not isinstance(version, int) or version > VERSION:
+            raise UserError(f"the {cls.kind} {folder} is of format {version!r}, unknown here: update segcritic")
+        try:
+            found = cls.new(tuple(int(width) for width in settings["widths"]))
+            found.network.load_state_dict(load_file(folder / "weights.safetensors"))
+            card = folder / "card.md"
+            found.card = card.read_text(encoding="utf-8") if card.is_file() else ""
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+            what = " ".join(str(error).split())[:200]
+            raise UserError(f"the {cls.kind} {folder} is damaged ({what}); copy the whole folder again") from error
+        return found
+
+
+class BoundaryNet(MapNet):
+    """Image -> probability in [0, 1] of outline, and of object: the maps that `boundaries` takes everywhere."""
+
+    kind = "boundary network"
+    n_maps = 2
+
+    @staticmethod
+    def activated(outputs: Tensor) -> Tensor:
+        return torch.sigmoid(outputs)
 
 
 def prepare(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -153,34 +199,17 @@ def load(name_or_folder: str | os.PathLike[str]) -> BoundaryNet:
     UserError
         When there is none, or a file of it is missing, damaged, or of a newer version.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     folder, names = Path(name_or_folder), shipped()
     if not folder.exists() and str(name_or_folder) in names:
         folder = _SHIPPED / str(name_or_folder)
     if not folder.is_dir():
         raise UserError(f"there is no boundary network {folder}; those that come with segcritic are {', '.join(names)}")
-    settings = _settings(folder)
-    if settings is None:
-        raise UserError(f"{folder} is no boundary network of segcritic; give a folder that its training wrote")
-    version = settings.get("version")
-    if not isinstance(version, int) or version > VERSION:
-        raise UserError(f"the boundary network {folder} is of format {version!r}, unknown here: update segcritic")
-    try:
-        found = BoundaryNet.new(tuple(int(width) for width in settings["widths"]))
-        found.network.load_state_dict(load_file(folder / "weights.safetensors"))
-        card = folder / "card.md"
-        found.card = card.read_text(encoding="utf-8") if card.is_file() else ""
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise UserError(f"the boundary network {folder} is damaged ({what}); copy the whole folder again") from error
-    return found
+    return BoundaryNet.read(folder)
 
 
 def is_network(folder: str | os.PathLike[str]) -> bool:
     """Tell whether a folder holds a boundary network (not whether all its files are sound)."""
-    return _settings(Path(folder)) is not None
+    return _settings(Path(folder), BoundaryNet.kind) is not None
 
 
 def write_maps(path: str | os.PathLike[str], maps: NDArray[np.floating]) -> None:
@@ -198,10 +227,10 @@ def write_maps(path: str | os.PathLike[str], maps: NDArray[np.floating]) -> None
         tifffile.imwrite(temporary, stored, compression="zlib", photometric="minisblack", metadata={"axes": "CYX"})
 
 
-def _settings(folder: Path) -> dict[str, Any] | None:
-    """What settings.json says, if it is a boundary network's."""
+def _settings(folder: Path, kind: str) -> dict[str, Any] | None:
+    """What settings.json says, if it is of a network of that kind."""
     try:
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return settings if isinstance(settings, dict) and settings.get("format") == _FORMAT else None
+    return settings if isinstance(settings, dict) and settings.get("format") == f"segcritic {kind}" else None

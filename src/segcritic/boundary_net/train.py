@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ from scipy import ndimage as ndi
 from torch import Tensor, nn
 
 from segcritic import checkpoint as checkpoints
-from segcritic.boundary_net.network import BoundaryNet, dimmed, prepare
+from segcritic.boundary_net.network import BoundaryNet, MapNet, dimmed, prepare
 from segcritic.errors import UserError
 
+Net = TypeVar("Net", bound=MapNet)
 _CHECKPOINT_SECONDS = 30.0
 _TOUCHING_WEIGHT = 6.0  # of pixels where two objects touch: few, and all that tells the two apart
 
@@ -50,9 +51,9 @@ class BoundaryTraining:
 class _Trained:
     """Weights and optimiser, as a checkpoint wants them."""
 
-    def __init__(self, settings: BoundaryTraining) -> None:
-        self.network = BoundaryNet.new(settings.widths).network
-        self.average = BoundaryNet.new(settings.widths).network.requires_grad_(False)
+    def __init__(self, net: type[MapNet], settings: BoundaryTraining) -> None:
+        self.network = net.new(settings.widths).network
+        self.average = net.new(settings.widths).network.requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(self.network.parameters(), settings.learning_rate, weight_decay=1e-3)
 
@@ -80,13 +81,18 @@ def targets(labels: NDArray[np.integer]) -> NDArray[np.float32]:
 
 
 def crop_pair(
-    image: NDArray[np.float32], target: NDArray[np.float32], settings: BoundaryTraining, rng: np.random.Generator
+    image: NDArray[np.float32],
+    target: NDArray[np.float32],
+    settings: BoundaryTraining,
+    rng: np.random.Generator,
+    mode: str = "bilinear",
 ) -> NDArray[np.float32]:
-    """One crop of `prepare`'s image and of its target, zoomed, turned, changed in brightness: (5, crop, crop).
+    """One crop of `prepare`'s image and of its target, zoomed, turned, changed in brightness.
 
     Half of the crops change much in brightness, half in gamma, some are blurred or get noise: on held-out nuclei the
     outlines were better for it (benchmarks/nuclei.py --peers), although how bright an object is tells where annotators
-    saw its outline.
+    saw its outline. Returns (2 + T, crop, crop) of a target (T, H, W). `mode` is how the target is zoomed: a map
+    "bilinear", numbers "nearest-exact".
     """
     side = settings.crop
     zoom = settings.zoom ** rng.uniform(-1, 1)
@@ -96,7 +102,9 @@ def crop_pair(
     stack = np.pad(stack, lacking, "reflect" if min(stack.shape[1:]) > wanted // 2 else "edge")
     top, left = (int(rng.integers(0, length - wanted + 1)) for length in stack.shape[1:])
     part = torch.from_numpy(np.ascontiguousarray(stack[:, top : top + wanted, left : left + wanted]))[None]
-    part = F.interpolate(part, (side, side), mode="bilinear", align_corners=False)[0].numpy()
+    seen = F.interpolate(part[:, :2], (side, side), mode="bilinear", align_corners=False)
+    truth = F.interpolate(part[:, 2:], (side, side), mode=mode)
+    part = torch.cat([seen, truth], 1)[0].numpy()
     part = np.rot90(part, int(rng.integers(4)), (1, 2))
     part = (part[:, :, ::-1] if rng.random() < 0.5 else part).copy()
     part[0] = part[0] * math.exp(rng.uniform(-0.15, 0.15)) + rng.normal(0, rng.uniform(0, 0.01), part[0].shape)
@@ -154,15 +162,49 @@ def train(
     UserError
         When there are no images, or one differs in shape from its labels, or the checkpoint is of another training.
     """
+    check_pairs(images, labels)
+    pairs = [(prepare(image), targets(label)) for image, label in zip(images, labels, strict=True)]
     settings = settings or BoundaryTraining()
+    return fit(BoundaryNet, pairs, loss, settings, seed=seed, checkpoint=checkpoint, on_step=on_step)
+
+
+def check_pairs(images: Sequence[NDArray[Any]], labels: Sequence[NDArray[np.integer]]) -> None:
+    """Raise UserError when there are no images, or one differs in shape from its labels."""
     if not images or len(images) != len(labels):
         raise UserError(f"there are {len(images)} images and {len(labels)} label images; give pairs")
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         if np.shape(image) != np.shape(label):
             raise UserError(f"image {number} has the shape {image.shape}, its labels {label.shape}; make them equal")
+
+
+def fit(
+    net: type[Net],
+    pairs: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    settings: BoundaryTraining,
+    *,
+    mode: str = "bilinear",
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    on_step: Callable[[int, int, float], None] | None = None,
+) -> Net:
+    """Train a network of any kind.
+
+    Parameters
+    ----------
+    net : the kind
+    pairs : images from `prepare`, (2, H, W), and what the loss needs to know of each, (T, H, W)
+    loss : of the network's outputs (B, C, H, W) and of targets (B, T, H, W), ()
+    mode : as in `crop_pair`
+    settings, seed, checkpoint, on_step : as in `train`
+
+    Raises
+    ------
+    UserError
+        When the checkpoint is of another training.
+    """
     torch.manual_seed(seed)
-    trained = _Trained(settings)
-    pairs = [(prepare(image), targets(label)) for image, label in zip(images, labels, strict=True)]
+    trained = _Trained(net, settings)
     digest = sha256(b"".join(image.tobytes() + target.tobytes() for image, target in pairs)).hexdigest()
     training = {"seed": seed, "settings": asdict(settings), "images": [len(pairs), digest]}
     found = None if checkpoint is None else checkpoints.load(checkpoint, training)
@@ -178,13 +220,13 @@ def train(
         rng = np.random.default_rng([seed, step])
         drawn = rng.choice(len(pairs), settings.batch, replace=len(pairs) < settings.batch)
         chosen = [pairs[number] for number in drawn]
-        batch = torch.from_numpy(np.stack([crop_pair(image, target, settings, rng) for image, target in chosen]))
+        batch = torch.from_numpy(np.stack([crop_pair(image, target, settings, rng, mode) for image, target in chosen]))
         fraction = step / settings.steps
         for group in trained.optimizer.param_groups:
             group["lr"] = settings.learning_rate * min(20 * fraction + 0.05, 0.5 + 0.5 * math.cos(math.pi * fraction))
         with autocast:
-            logits = trained.network(batch[:, :2])
-        value = loss(logits.float(), batch[:, 2:])
+            outputs = trained.network(batch[:, :2])
+        value = loss(outputs.float(), batch[:, 2:])
         trained.optimizer.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(trained.network.parameters(), 1.0)
@@ -200,7 +242,7 @@ def train(
         if checkpoint is not None and (now - saved > _CHECKPOINT_SECONDS or step + 1 == settings.steps):
             checkpoints.save(checkpoint, trained, step + 1, now - start + before, [], training)
             saved = now
-    return BoundaryNet(trained.average.eval(), settings.widths)
+    return net(trained.average.eval(), settings.widths)
 
 
 def _has_fast_bfloat16() -> bool:

@@ -66,7 +66,14 @@ def push_weights(graph: SuperpixelGraph) -> NDArray[np.float64]:
     return strength / total if total > 0 else np.full(graph.n_edges, 1 / max(graph.n_edges, 1))
 
 
-def contrastive_loss(pixel_features: Tensor, superpixels: Tensor, edges: Tensor, weights: Tensor) -> Tensor:
+def contrastive_loss(
+    pixel_features: Tensor,
+    superpixels: Tensor,
+    edges: Tensor,
+    weights: Tensor,
+    pull_limit: float = PULL_LIMIT,
+    push_limit: float = PUSH_LIMIT,
+) -> Tensor:
     r"""Pull pixels to the mean of their superpixel, push the means of neighbouring superpixels apart (eq. 8-10).
 
     .. math:: L = \frac1N \sum_i \frac1{m_i} \sum_{n \in i} \bigl[\lVert f_i - x_n \rVert - \delta_v\bigr]_+^2
@@ -79,6 +86,8 @@ def contrastive_loss(pixel_features: Tensor, superpixels: Tensor, edges: Tensor,
         0..N-1, none of them without pixels.
     edges : (E, 2) int64
     weights : (E,) float, of sum 1
+    pull_limit, push_limit : float
+        delta_v and delta_d.
 
     Returns
     -------
@@ -87,8 +96,8 @@ def contrastive_loss(pixel_features: Tensor, superpixels: Tensor, edges: Tensor,
     n_nodes = int(superpixels.max()) + 1
     means = pool_superpixels(pixel_features[None], superpixels[None], n_nodes)  # f, (N, C)
     distance = torch.linalg.vector_norm(means.T[:, superpixels] - pixel_features, dim=0)
-    too_far = (distance - PULL_LIMIT).clamp(min=0) ** 2
+    too_far = (distance - pull_limit).clamp(min=0) ** 2
     pull = pool_superpixels(too_far[None, None], superpixels[None], n_nodes).mean()
     between = torch.linalg.vector_norm(means[edges[:, 0]] - means[edges[:, 1]], dim=1)
-    push = (weights * (2 * PUSH_LIMIT - between).clamp(min=0) ** 2).sum()
+    push = (weights * (2 * push_limit - between).clamp(min=0) ** 2).sum()
     return pull + push
