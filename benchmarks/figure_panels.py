@@ -68,10 +68,11 @@ def pieces_picture(pieces: NDArray[np.integer], scale: int) -> Picture:
 
 @dataclass(frozen=True)
 class Figure:
-    """What a figure adds to the page, and its picture."""
+    """What a figure adds to the page, its picture, and what both were made from."""
 
     text: str
     picture: Picture
+    results: list[Result]
 
 
 @dataclass(frozen=True)

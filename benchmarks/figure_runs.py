@@ -1,4 +1,4 @@
-"""The trainings behind the figures: each leaves its scores (JSON) and its weights (npz) in a folder."""
+"""The trainings behind the figures: each leaves its scores (JSON) and its weights (safetensors) in a folder."""
 
 import functools
 import hashlib
@@ -107,9 +107,8 @@ class Plan:
     n_embryos: int = 10
     embryo_steps: int = 120
     embryo_seeds: tuple[int, ...] = (0, 1, 2)
-    curve_steps: int = 150
-    curve_seeds: tuple[int, ...] = tuple(range(8))
-    curve_channels: tuple[int, ...] = (4, 16)
+    curve_steps: tuple[int, int] = (60, 150)
+    curve_seeds: int = 5
 
     def circles(self, seed: int, **changes: Any) -> Run:
         """A run on circles with 16 pre-trained channels; each seed has training images of its own."""
@@ -127,12 +126,19 @@ class Plan:
     def embryos(self, seed: int) -> Run:
         return Run("embryos", self.embryo_steps, seed, seed, self.n_embryos, self.n_embryos, 4)
 
-    def curve(self, channels: int, seed: int) -> Run:
-        """A run that differs from the others of so many channels in the seed alone."""
-        return Run("circles", self.curve_steps, seed, 0, self.n, self.n, channels)
+    def curves(self) -> dict[tuple[str, int], list[Run]]:
+        """By data and number of channels, runs that differ in the seed alone."""
+        embryos, circles = self.curve_steps
+        found: dict[tuple[str, int], list[Run]] = {}
+        for seed in range(self.curve_seeds):
+            for channels in (4, 16):
+                run = Run("embryos", embryos, seed, 0, self.n_embryos, self.n_embryos, channels)
+                found.setdefault(("embryos", channels), []).append(run)
+            found.setdefault(("circles", 4), []).append(Run("circles", circles, seed, 0, self.n, self.n, 4))
+        return found
 
 
-QUICK = Plan(3, 4, 4, (0, 1), 2, 2, (0, 1), 4, (0, 1, 2))
+QUICK = Plan(3, 4, 4, (0, 1), 2, 2, (0, 1), (2, 4), 3)
 
 
 @dataclass(frozen=True)
@@ -189,29 +195,30 @@ def tests(run: Run) -> Pairs:
 
 def finished(run: Run, cache: Path) -> Result:
     """The run from the cache, or made now."""
-    import torch
+    from safetensors.torch import load_file
 
     from segcritic.stateless.train import TrainedActor
 
     path = cache / run.file_name()
     if not path.exists():
         print(path.stem, file=sys.stderr, flush=True)
-    numbers = common.kept(path, lambda: _measured(run, cache, path.with_suffix(".npz")))
-    with np.load(path.with_suffix(".npz"), allow_pickle=False) as kept:
-        weights = {name: torch.as_tensor(kept[name]) for name in kept.files}
-    return Result(numbers, TrainedActor(weights, run.settings(), numbers["curve"]))
+    weights = path.with_suffix(".safetensors")
+    numbers = common.kept(path, lambda: _measured(run, cache, weights))
+    return Result(numbers, TrainedActor(load_file(weights), run.settings(), numbers["curve"]))
 
 
 def _measured(run: Run, cache: Path, weights: Path) -> dict[str, Any]:
     """Train and score; write the weights."""
+    from safetensors.torch import save_file
+
     before = finished(run.before(), cache).actor if run.pretraining and run.steps else None
     scenes = _training_images(run)
     start = time.process_time()
     actor = _trained(run, scenes, before) if run.steps else _pretrained(run, scenes)
     seconds = time.process_time() - start
-    unfinished = weights.with_suffix(".part.npz")
+    unfinished = weights.with_suffix(".safetensors.part")
     cache.mkdir(parents=True, exist_ok=True)
-    np.savez(unfinished, **{name: value.numpy() for name, value in actor.weights.items()})
+    save_file(actor.weights, unfinished)
     unfinished.rename(weights)
     scores = _scores(run, actor.policy())
     return scores | {"seconds": seconds, "curve": actor.curve, "seed": run.seed, "code": code_digest()}

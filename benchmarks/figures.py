@@ -103,7 +103,7 @@ these test images*; the largest piece is the ground. Rewards are 0.5 (amber) whe
 
 {common.table(("", "mAP", "AP50"), rows)}
 """
-    return Figure(text, picture)
+    return Figure(text, picture, [*before, *results])
 
 
 def figure_5(plan: Plan, cache: Path) -> Figure:
@@ -150,7 +150,7 @@ test images (`embryos({plan.n_embryos}, {TEST_SEED["embryos"]})`), rules
 
 {common.table(("", "VI", "VI merge", "VI split", "mAP"), rows)}
 """
-    return Figure(text, picture)
+    return Figure(text, picture, results)
 
 
 def figure_10(plan: Plan, cache: Path) -> Figure:
@@ -197,7 +197,7 @@ against before (as in figure 11), **{alone_gain}** with learned features alone, 
 hand-made ones too. The edges' hand-made features, likely circles' outlines among them, may leave the U-Net little to
 find.
 """
-    return Figure(text, picture)
+    return Figure(text, picture, [*before, *alone, *both])
 
 
 def figure_11(plan: Plan, cache: Path) -> Figure:
@@ -244,9 +244,11 @@ of the actor's mean actions on the validation images.
 
 The paper finds that the mixed reward improves on rules alone. Here, mAP against that of rules alone, seed by seed
 (mean ± standard deviation; "within the spread": a paired t-test, 5 %, does not tell it from 0), is with the labels of
-one image **{mixed_gain}**, and with those of all images {full_gain}.
+one image **{mixed_gain}**, and with those of all images {full_gain}. Those of all
+images are what can be learned from labels on these superpixels: where they are no better than the rules, what is lost
+lies elsewhere.
 """
-    return Figure(text, picture)
+    return Figure(text, picture, [*alone, *mixed, *full])
 
 
 FIGURES: dict[int, Callable[[Plan, Path], Figure]] = {
@@ -258,8 +260,9 @@ FIGURES: dict[int, Callable[[Plan, Path], Figure]] = {
 }
 
 
-def page(texts: list[str], plan: Plan, arguments: Namespace, codes: set[str]) -> str:
+def page(figures: list[Figure], plan: Plan, arguments: Namespace) -> str:
     """The text of docs/figures.md."""
+    codes = {result.numbers["code"] for figure in figures for result in figure.results}
     mixed = f"\n\n**Mixed code.** These runs come from {len(codes)} states of the code." if len(codes) > 1 else ""
     settings = ", ".join(f"{name}={value}" for name, value in CIRCLES.items())
     return f"""# Figures of the stateless paper, made again
@@ -283,7 +286,7 @@ Seconds are of the processor, for the updates alone. Other programs were running
 
 **Command.** `{common.command(arguments, ("quick", "figure"))}`{mixed}
 
-{chr(10).join(texts)}"""
+{chr(10).join(figure.text for figure in figures)}"""
 
 
 def main() -> int:
@@ -297,7 +300,7 @@ def main() -> int:
     torch.set_num_threads(arguments.threads)
     plan = QUICK if arguments.quick else Plan()
     out = arguments.out or (None if arguments.quick else common.DOCS / PAGE)
-    texts = []
+    figures = []
     try:
         for number in arguments.figure or FIGURES:
             figure = FIGURES[number](plan, arguments.cache)
@@ -307,21 +310,15 @@ def main() -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
                 print(f"wrote {path}, {len(data) / 1000:.0f} kB", file=sys.stderr)
-            texts.append(figure.text)
+            figures.append(figure)
     except KeyboardInterrupt:
         print(f"\nfigures.py: stopped; the same command goes on from {arguments.cache}", file=sys.stderr)
         return 130
     if arguments.figure:
-        print("\n".join(texts))
+        print("\n".join(figure.text for figure in figures))
     else:
-        common.write_page(page(texts, plan, arguments, _codes(arguments.cache)), arguments, PAGE)
+        common.write_page(page(figures, plan, arguments), arguments, PAGE)
     return 0
-
-
-def _codes(cache: Path) -> set[str]:
-    import json
-
-    return {json.loads(path.read_text())["code"] for path in cache.glob("*.json")}
 
 
 if __name__ == "__main__":
