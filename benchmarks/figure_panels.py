@@ -22,7 +22,7 @@ Titled = tuple[str, Picture]
 TEXT = (28, 37, 48)
 _GAP = 10  # pixels between panels
 _SIZE = 20  # of a title's letters, pixels
-_COLORS = 256  # of the palette that a finished picture is reduced to
+_COLORS = 200  # of the palette that a finished picture is reduced to
 
 
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -52,7 +52,7 @@ def action_picture(
     picture = gray(0.6 * np.clip(image, 0, 1), scale)
     part = np.repeat(split, np.diff(graph.outline_start))[:, None]
     colors = (1 - part) * np.array(MERGE) + part * np.array(SPLIT)
-    _draw_cracks(picture, graph.outline_points, colors, scale, max(1, scale - 1))
+    _draw_cracks(picture, graph.outline_points, colors, scale, max(min(scale, 2), scale - 1))
     return picture
 
 
