@@ -22,7 +22,8 @@ Titled = tuple[str, Picture]
 TEXT = (28, 37, 48)
 _GAP = 10  # pixels between panels
 _SIZE = 20  # of a title's letters, pixels
-_COLORS = 200  # of the palette that a finished picture is reduced to
+_LARGEST = 300_000  # bytes of a file in full colours
+_COLORS = 200  # of the palette that a larger picture is reduced to
 
 
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -53,9 +54,17 @@ def grid(rows: Sequence[Sequence[Titled | None]]) -> Picture:
 
 
 def small_png(picture: Picture) -> bytes:
-    """Encode as PNG with a palette, which takes a third of the space."""
+    """Encode as PNG; with a palette if it would be large otherwise, at the price of a few speckles."""
+    image = Image.fromarray(picture)
+    data = _encoded(image)
+    if len(data) <= _LARGEST:
+        return data
+    return _encoded(image.quantize(_COLORS, kmeans=4, dither=Image.Dither.NONE))
+
+
+def _encoded(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(picture).quantize(_COLORS, kmeans=4, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    image.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 

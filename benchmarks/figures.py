@@ -8,6 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import common
@@ -143,7 +144,8 @@ def figure_5(plan: Plan, cache: Path) -> Figure:
 Features are shown by their first three principal components: a) hand-made, one value per superpixel ({len(hand_made)}
 of them; the paper's are position and size), b) the 4 learned ones, averaged over
 superpixels, c) the same per pixel: the paper's come to resemble a segmentation of the boundaries. They are learned end
-to end, without pre-training. The boundary map is the strength of lines, not a network's. {plan.n_embryos} training images for each of {len(plan.embryo_seeds)} seeds, {plan.n_embryos}
+to end, without pre-training. The boundary map is the strength of lines, not a network's.
+{plan.n_embryos} training images for each of {len(plan.embryo_seeds)} seeds, {plan.n_embryos}
 test images (`embryos({plan.n_embryos}, {TEST_SEED["embryos"]})`), rules
 `radial`, {plan.embryo_steps} steps in {seconds(results)} s: a short run;
 [embryo.md](embryo.md) has longer ones. VI in bits, lower is better.
@@ -192,8 +194,8 @@ ground (by the true labels; mean over the test images).
 
 {common.table(("", "mAP", "AP50", "circles and ground told apart"), rows)}
 
-The paper finds the circles more pronounced in the features after training. Here they are told apart, seed by seed
-against before (as in figure 11), **{alone_gain}** with learned features alone, {both_gain} with
+The paper finds the circles more pronounced in the features after training. Here the last column, seed by seed
+against before (as in figure 11), is **{alone_gain}** with learned features alone, and {both_gain} with
 hand-made ones too. The edges' hand-made features, likely circles' outlines among them, may leave the U-Net little to
 find.
 """
@@ -265,7 +267,8 @@ def page(figures: list[Figure], plan: Plan, arguments: Namespace) -> str:
     codes = {result.numbers["code"] for figure in figures for result in figure.results}
     mixed = f"\n\n**Mixed code.** These runs come from {len(codes)} states of the code." if len(codes) > 1 else ""
     settings = ", ".join(f"{name}={value}" for name, value in CIRCLES.items())
-    return f"""# Figures of the stateless paper, made again
+    spent = sum({result.numbers["seconds"] for figure in figures for result in figure.results})
+    text = f"""# Figures of the stateless paper, made again
 
 Figures 4, 5, 8, 10 and 11 of the stateless paper (see [method.md](method.md)), on images that are generated here: what
 is shown and asked is the paper's, images, superpixels and lengths of training are not, so numbers of the two cannot be
@@ -275,20 +278,30 @@ images, and over seeds (mean ± standard deviation).
 **Circles.** `circles(n, seed, {settings})`, rules `circles`. {plan.n} training images,
 drawn anew for each seed ({", ".join(map(str, plan.seeds))}; of figure 8 those of seed 0), and {plan.n} test images
 (seed {TEST_SEED["circles"]}). No label enters
-training but where a figure says so. 
-**Networks.** Default settings of training; a U-Net of widths {", ".join(map(str, UNET_WIDTHS))} (the paper's: 32 to 256)
-learns features beside the hand-made ones, which the paper has on embryos alone.
+training but where a figure says so.
 
-**Choices.** The numbers of steps, images and seeds were chosen for the time they take. Figure 8 was first run on circles
-alone, where all seeds ended at much the same score; embryos were added for that, and in a short run, since seeds differ
-most before they are done. The circles are of the kind of [ablations.md](ablations.md).
+**Networks.** Default settings of training; a U-Net of widths {", ".join(map(str, UNET_WIDTHS))} (the paper's:
+32 to 256) learns features beside the hand-made ones, which the paper has on embryos alone.
+
+**Choices.** The numbers of steps, images and seeds were chosen for the time they take. Figure 8 was first run on
+circles alone, where all seeds ended at much the same score; embryos were added for that, and in a short run, since
+seeds differ most before they are done. The circles are of the kind of [ablations.md](ablations.md).
 
 **Machine.** {common.machine(arguments.threads)}
-Seconds are of the processor, for the updates alone. Other programs were running.
+Seconds are of the processor, for the updates alone: {spent:.0f} s for all trainings of this page. Other programs were
+running.
 
 **Command.** `{common.command(arguments, ("quick", "figure"))}`{mixed}
 
 {chr(10).join(figure.text for figure in figures)}"""
+    return wrapped(text)
+
+
+def wrapped(text: str) -> str:
+    """Break the lines of the paragraphs, not those of headings, pictures and tables."""
+    parts = text.strip().split("\n\n")
+    lines = [part if part[0] in "#!|" else fill(part, 120, break_on_hyphens=False) for part in parts]
+    return "\n\n".join(lines) + "\n"
 
 
 def main() -> int:
