@@ -152,6 +152,12 @@ def test_actions_are_green_for_merge_and_red_for_split(halves):
         assert {tuple(picture[row, column]) for row, column in drawn} == {color}
 
 
+def test_actions_can_be_seen_at_a_small_scale_too(halves):
+    graph, image = halves
+    picture = drawing.action_picture(graph, np.array([1.0]), image, scale=2)
+    assert set(np.argwhere(picture.any(axis=2))[:, 1]) == {5, 6}
+
+
 def test_horizontal_cracks_lie_between_rows():
     image = np.zeros((4, 2), np.float32)
     graph = build_graph(image, np.array([[0, 0]] * 3 + [[1, 1]]))
