@@ -152,6 +152,12 @@ def test_actions_are_green_for_merge_and_red_for_split(halves):
         assert {tuple(picture[row, column]) for row, column in drawn} == {color}
 
 
+def test_actions_can_be_seen_at_a_small_scale_too(halves):
+    graph, image = halves
+    picture = drawing.action_picture(graph, np.array([1.0]), image, scale=2)
+    assert set(np.argwhere(picture.any(axis=2))[:, 1]) == {5, 6}
+
+
 def test_horizontal_cracks_lie_between_rows():
     image = np.zeros((4, 2), np.float32)
     graph = build_graph(image, np.array([[0, 0]] * 3 + [[1, 1]]))
@@ -177,6 +183,27 @@ def test_labels_have_colours_of_their_own():
     np.testing.assert_array_equal(picture[0:10], drawing.gray(image, 2)[0:10])  # no object there: nothing is drawn
     centres = {tuple(picture[2 * row, 2 * column]) for row, column in ((20, 20), (20, 60), (58, 24), (60, 66))}
     assert len(centres) == 4
+
+
+def test_features_become_colours_by_their_widest_directions():
+    rng = np.random.default_rng(0)
+    left = np.repeat([[1.0, 0.0]], 8, axis=0).repeat(4, axis=1)  # (8, 8): left half 1
+    top = left.T
+    sources = np.stack([3 * left, top, np.zeros((8, 8))])
+    rotation, _ = np.linalg.qr(rng.normal(size=(5, 3)))
+    features = np.einsum("cs,shw->chw", rotation, sources)
+    picture = drawing.feature_picture(features, scale=2)
+    assert picture.shape == (16, 16, 3)
+    red, green, blue = np.moveaxis(picture[::2, ::2].astype(int), 2, 0)
+    assert {abs(red[0, 0] - red[0, 7]), abs(green[0, 0] - green[7, 0])} == {255}
+    assert (np.ptp(red, axis=0) == 0).all()  # red tells left from right alone, green top from bottom
+    assert (np.ptp(green, axis=1) == 0).all()
+    assert (blue == 128).all()
+
+
+def test_one_channel_of_features_is_a_picture_too():
+    picture = drawing.feature_picture(np.array([[[0.0, 1.0]]]))
+    np.testing.assert_array_equal(picture[0], [[0, 128, 128], [255, 128, 128]])
 
 
 def test_an_overlay_leaves_the_background_alone():

@@ -52,7 +52,7 @@ def action_picture(
     picture = gray(0.6 * np.clip(image, 0, 1), scale)
     part = np.repeat(split, np.diff(graph.outline_start))[:, None]
     colors = (1 - part) * np.array(MERGE) + part * np.array(SPLIT)
-    _draw_cracks(picture, graph.outline_points, colors, scale, max(1, scale - 1))
+    _draw_cracks(picture, graph.outline_points, colors, scale, max(min(scale, 2), scale - 1))
     return picture
 
 
@@ -80,6 +80,24 @@ def reward_picture(
     colors = np.stack([np.interp(node_reward, stops, channel) for channel in np.array(_REWARDS).T], axis=1)
     blended = 0.75 * colors[graph.superpixels] + 0.25 * gray(image)
     return enlarge(blended.astype(np.uint8), scale)
+
+
+def feature_picture(features: NDArray[np.floating], scale: int = 1) -> Picture:
+    """Draw the first three principal components of pixel features, (C, H, W), as red, green and blue.
+
+    Each component is stretched from its 1st to its 99th percentile, so colours of two pictures cannot be compared. What
+    fewer than three channels leave empty, and a component of one value, is of medium brightness.
+    """
+    pixels = features.reshape(len(features), -1).T.astype(np.float64)
+    _, axes = np.linalg.eigh(np.atleast_2d(np.cov(pixels.T)))
+    axes = axes[:, ::-1][:, :3]  # the widest first
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # else the sign is arbitrary
+    values = pixels @ axes
+    low, high = np.percentile(values, (1, 99), axis=0)
+    varies = high - low > 1e-6 * (high - low).max()
+    components = np.full((len(pixels), 3), 0.5)
+    components[:, : len(low)][:, varies] = np.clip((values - low)[:, varies] / (high - low)[varies], 0, 1)
+    return enlarge((255 * components + 0.5).astype(np.uint8).reshape(*features.shape[1:], 3), scale)
 
 
 def overlay(
