@@ -130,7 +130,7 @@ def test_handovers_are_all_superpixels_that_can_change_hands(scene, truth):
                 expected.add(tuple(after))
     found = set()
     plain = len(Proposer(scene)(truth))
-    for move in Proposer(scene, handovers=True)(truth):
+    for move in Proposer(scene, thorough=True)(truth):
         after = truth.copy()
         after[move.nodes] = np.where(move.parts > 0, move.parts + 10, 0)
         for part in np.unique(move.parts[move.parts > 0]):
@@ -139,7 +139,7 @@ def test_handovers_are_all_superpixels_that_can_change_hands(scene, truth):
         found.add(tuple(after))
     assert expected
     assert expected <= found
-    assert len(Proposer(scene, handovers=True)(truth)) == plain + len(expected)
+    assert len(Proposer(scene, thorough=True)(truth)) == plain + len(expected)
 
 
 def test_debris_of_a_cut_joins_the_part_with_the_longest_boundary(scene, truth):

@@ -14,6 +14,7 @@ from segcritic.stateless.scene import Scene
 
 _LEVELS = (0.3, 0.42, 0.55)  # of the relief, above which a superpixel belongs to a rough object
 _BIASES = (0.35, 0.6)  # quantiles of the boundaries' gradient above which the contrast multicut cuts
+_SHARES = (0.15, 0.25, 0.4)  # of a clear boundary, above which the multicut of boundaries cuts
 _SMALLEST_PART = 0.12  # of a typical disk: smaller parts of a split are debris
 _MOST_PARTS = 8
 _SPECK = 0.15  # of a typical disk: smaller objects are never dropped
@@ -23,7 +24,7 @@ _ALIKE = 0.2  # largest difference of the mean intensities of two parts of one o
 CLEAR = Caution({"merge": 0.35, "split": 0.12, "drop": 0.5, "add": 0.6, "rearrange": 0.35})
 """Gains that are believed. Like all constants here set by looking at scores on images of nuclei; docs/repair.md."""
 
-REFINED = Caution({"merge": 0.1, "split": 0.1, "drop": 0.1, "add": 0.1, "rearrange": 0.05})
+REFINED = Caution({"merge": 0.1, "split": 0.1, "drop": 0.1, "add": 0.0, "rearrange": 0.05})
 """Gains that are believed when an actor's own result is refined, which the rules have judged all along. Set by looking
 at scores on generated embryos, where lower margins help, and on nuclei, where nothing does; docs/embryo.md."""
 
@@ -36,14 +37,15 @@ class Proposer:
     scene : Scene
     others : sequence of (N,) int arrays
         Segmentations of the superpixels whose objects are tried as well (0 = none), such as an actor's.
-    handovers : bool
-        Whether single superpixels change hands along the objects' outlines.
+    thorough : bool
+        Whether single superpixels change hands along the objects' outlines, too, and new objects are sought among those
+        that multicuts of the boundary map make.
     """
 
-    def __init__(self, scene: Scene, others: Sequence[NDArray[np.integer]] = (), handovers: bool = False):
+    def __init__(self, scene: Scene, others: Sequence[NDArray[np.integer]] = (), thorough: bool = False):
         assert scene.relief is not None, "a lean scene has no pixels to look at"
         self.graph = scene.graph
-        self.handovers = handovers
+        self.thorough = thorough
         self.background = scene.background
         self.area = scene.graph.node_sums[:, NODE_SUMS.index("area")]
         self.intensity = scene.graph.node_sums[:, NODE_SUMS.index("intensity")]
@@ -54,12 +56,19 @@ class Proposer:
         gradient = scene.graph.edge_sums[:, EDGE_SUMS.index("gradient")] / np.maximum(scene.graph.edge_length, 1)
         biases = np.quantile(gradient, _BIASES) if len(gradient) else []
         self.cuts = [core, *others, *(multicut(scene.graph, bias - gradient) + 1 for bias in biases)]
+        if thorough:
+            boundary = mean_boundary(scene.graph)
+            clear = np.percentile(boundary, 95) if len(boundary) else 0.0
+            costs = [(share * clear - boundary) * scene.graph.edge_length for share in _SHARES]
+            outlined = [multicut(scene.graph, cost) + 1 for cost in costs]
+            self.cuts += outlined
+            self.whole += outlined
 
     def __call__(self, labels: NDArray[np.int32]) -> list[Move]:
         """All moves from a segmentation (N,), 0 = background."""
         members = {int(labels[nodes[0]]): nodes for nodes in objects_of(labels)}
         moves = [*self._merges(labels, members), *self._splits(labels, members), *self._drops(members)]
-        if self.handovers:
+        if self.thorough:
             moves += self._handovers(labels, members)
         for other in self.whole:
             for nodes in objects_of(other.astype(np.int32)):
@@ -173,6 +182,11 @@ def _stays_whole(node: int, within: Mapping[int, set[int]]) -> bool:
         beside.discard(here)
         front += within[here] - reached
     return not beside
+
+
+def mean_boundary(graph: SuperpixelGraph) -> NDArray[np.float64]:
+    """Mean of the boundary map along each shared boundary, (E,)."""
+    return graph.edge_sums[:, EDGE_SUMS.index("boundary")] / graph.edge_length
 
 
 def fill_within(

@@ -100,7 +100,7 @@ def label_scene(
     kept = rewards.foreground.copy()
     if refine:
         start = np.where(kept[rewards.objects.node_object[0]], node_labels + 1, 0).astype(np.int32)
-        found = search(Judge(scene, rules, allow_python), start, Proposer(scene, handovers=True), REFINED)
+        found = search(Judge(scene, rules, allow_python), start, Proposer(scene, thorough=True), REFINED)
         node_labels = np.unique(found, return_inverse=True)[1].astype(np.int32)
         rewards = judge_partition(scene, node_labels, rules, allow_python)
         kept = np.bincount(rewards.objects.node_object[0], found > 0, len(rewards.objects)) > 0
