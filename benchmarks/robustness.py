@@ -1,6 +1,6 @@
 """The shipped nuclei model on images as other microscopes might have taken them, against methods that learn nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +78,7 @@ def page(options) -> str:
     read = [(read_image(image).pixels, read_labels(labels)) for image, labels in pairs]
     methods = {"segcritic": model.segment, "watershed": baselines.distance_watershed, "Otsu": baselines.otsu}
 
-    def cells(images: list[Image], truth: list[NDArray[np.integer]]) -> list[str]:
+    def cells(images: Sequence[Image], truth: Sequence[NDArray[np.integer]]) -> list[str]:
         found = []
         for method in methods.values():
             scores = segcritic.evaluate([method(image) for image in images], truth)
@@ -89,8 +89,8 @@ def page(options) -> str:
     for name, change in CHANGES.items():
         rows.append([name, *cells([change(image) for image, _ in read], [truth for _, truth in read])])
     for zoom in ZOOMS:
-        images = [ndi.zoom(image, zoom, order=1) for image, _ in read]
-        truth = [ndi.zoom(labels, zoom, order=0) for _, labels in read]
+        images = [np.asarray(ndi.zoom(image, zoom, order=1)) for image, _ in read]
+        truth = [np.asarray(ndi.zoom(labels, zoom, order=0)) for _, labels in read]
         rows.append([f"{zoom:g} times as large", *cells(images, truth)])
     head = ["images", *(f"{name} {metric}" for name in methods for metric in ("mAP", "AP50"))]
     return f"""# Nuclei as others might see them

@@ -133,6 +133,11 @@ class SuperpixelGraph:
         return (self.edge_sums[:, i] + self.edge_sums[:, j]) / (2 * self.edge_length)
 
     @cached_property
+    def edge_boundary(self) -> NDArray[np.float64]:
+        """(E,) mean of the boundary map on both sides of each shared boundary."""
+        return self.edge_sums[:, EDGE_SUMS.index("boundary")] / self.edge_length
+
+    @cached_property
     def edge_valley(self) -> NDArray[np.float64]:
         """(E,) how far the level on the boundary lies below the darker of the two superpixels' means; at least 0."""
         return np.maximum(self.node_mean[self.edges].min(axis=1) - self.edge_level, 0)

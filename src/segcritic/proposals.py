@@ -57,7 +57,7 @@ class Proposer:
         biases = np.quantile(gradient, _BIASES) if len(gradient) else []
         self.cuts = [core, *others, *(multicut(scene.graph, bias - gradient) + 1 for bias in biases)]
         if thorough:
-            boundary = mean_boundary(scene.graph)
+            boundary = scene.graph.edge_boundary
             clear = np.percentile(boundary, 95) if len(boundary) else 0.0
             costs = [(share * clear - boundary) * scene.graph.edge_length for share in _SHARES]
             outlined = [multicut(scene.graph, cost) + 1 for cost in costs]
@@ -182,11 +182,6 @@ def _stays_whole(node: int, within: Mapping[int, set[int]]) -> bool:
         beside.discard(here)
         front += within[here] - reached
     return not beside
-
-
-def mean_boundary(graph: SuperpixelGraph) -> NDArray[np.float64]:
-    """Mean of the boundary map along each shared boundary, (E,)."""
-    return graph.edge_sums[:, EDGE_SUMS.index("boundary")] / graph.edge_length
 
 
 def fill_within(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.baselines.otsu import drop_small, keep_bright
-from segcritic.graph import EDGE_SUMS, SuperpixelGraph, build_graph
+from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.images import normalise
 from segcritic.partition import multicut, to_labels
 from segcritic.superpixels import superpixels
@@ -29,11 +29,6 @@ def boundary_costs(graph: SuperpixelGraph, probability: NDArray[np.floating], bi
     sure = np.clip(probability, _SURE, 1 - _SURE)
     log_odds = np.log((1 - sure) / sure) + np.log(bias / (1 - bias))
     return log_odds * graph.edge_length
-
-
-def mean_boundary(graph: SuperpixelGraph) -> NDArray[np.float64]:
-    """Mean of the boundary map along each shared boundary, (E,)."""
-    return graph.edge_sums[:, EDGE_SUMS.index("boundary")] / graph.edge_length
 
 
 def gradient_multicut(
@@ -59,7 +54,7 @@ def gradient_multicut(
     graph = build_graph(scaled, superpixels(scaled, "watershed", sigma=sigma))
     if not graph.n_edges:
         return np.zeros(scaled.shape, np.int32)
-    height = mean_boundary(graph)
+    height = graph.edge_boundary
     probability = height / max(float(np.percentile(height, _STEEPEST)), 1e-9)
     segments = to_labels(graph, multicut(graph, boundary_costs(graph, probability, bias)))
     return drop_small(keep_bright(segments, scaled, factor), min_area)

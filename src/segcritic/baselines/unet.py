@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from segcritic.baselines.multicut import boundary_costs, mean_boundary
+from segcritic.baselines.multicut import boundary_costs
 from segcritic.baselines.otsu import drop_small
 from segcritic.graph import build_graph
 from segcritic.partition import multicut, to_labels
@@ -55,7 +55,7 @@ def unet_multicut(
     outline, inside = np.ascontiguousarray(maps, np.float32)
     cut = superpixels(inside, "boundaries", np.stack([outline, inside])) if cut is None else cut
     graph = build_graph(inside, cut, outline)
-    segments = to_labels(graph, multicut(graph, boundary_costs(graph, mean_boundary(graph), bias)))
+    segments = to_labels(graph, multicut(graph, boundary_costs(graph, graph.edge_boundary, bias)))
     size = np.maximum(np.bincount(segments.ravel()), 1)
     keep = np.bincount(segments.ravel(), (inside > threshold).ravel()) / size > 0.5
     return drop_small(np.where(keep, np.cumsum(keep), 0)[segments], min_area)

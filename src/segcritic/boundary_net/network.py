@@ -180,7 +180,7 @@ def prepare(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return np.stack([image, dimmed(image)])
 
 
-def dimmed(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def dimmed(image: NDArray[np.floating]) -> NDArray[np.float32]:
     """Logarithm of normalised intensities: 0 on the background, 1 where the image is bright."""
     return (np.log1p(np.maximum(image, -0.5 * _DIM) / _DIM) / np.log1p(1 / _DIM)).astype(np.float32)
 
