@@ -27,7 +27,7 @@ from ablation_runs import (
     learned,
     run_all,
 )
-from nuclei import ordinal, spread
+from common import ordinal, spread
 from nuclei_runs import SAMPLES
 
 OPTIONS = ("quick", "data", "circles", "circle_steps", "images", "folds", "seeds", "steps")

@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,3 +117,18 @@ def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def score(value: float) -> str:
     """0.6 -> .600, as the field writes it."""
     return f"{value:.3f}".lstrip("0") if 0 <= value < 1 else f"{value:.3f}"
+
+
+def spread(values: list[float], form: str = "") -> str:
+    """Mean and, of several values, standard deviation; '-' of none."""
+
+    def write(value: float) -> str:
+        return format(value, form) if form else score(value)
+
+    if not values:
+        return "-"
+    return write(mean(values)) + (f" ± {write(stdev(values))}" if len(values) > 1 else "")
+
+
+def ordinal(n: int) -> str:
+    return {2: "second", 3: "third", 5: "fifth"}.get(n, f"{n}th")

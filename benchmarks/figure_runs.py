@@ -13,7 +13,7 @@ import numpy as np
 
 import common
 from ablation_runs import CIRCLES, UNET_WIDTHS
-from nuclei import spread
+from common import spread
 from nuclei_runs import code_digest
 
 if TYPE_CHECKING:

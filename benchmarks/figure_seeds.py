@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import common
+from common import spread
 from figure_panels import TEXT, Figure, Picture, font
 from figure_runs import VALIDATION_SEED, Plan, Result, column, finished, seconds
-from nuclei import spread
 
 GRID = (222, 227, 233)
 BEST = (214, 30, 160)

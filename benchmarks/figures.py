@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import common
 from ablation_runs import CIRCLES, UNET_WIDTHS
+from common import spread
 from figure_panels import Figure, Shown, grid, pieces_picture, small_png
 from figure_runs import (
     QUICK,
@@ -29,7 +30,6 @@ from figure_runs import (
     told_apart,
 )
 from figure_seeds import figure_8
-from nuclei import spread
 
 if TYPE_CHECKING:
     from segcritic.stateless.scene import Scene

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from boundary_nets import fold_network, folder_of, maps_of
-from nuclei_runs import Run
+from nuclei_runs import LIMITS, Run
 
 STILL = ("otsu", "distance watershed", "mutex watershed", "gradient multicut")
 """Methods that learn nothing."""
@@ -52,6 +52,10 @@ def planned_few_labels(arguments: Namespace) -> list[Run]:
     return [
         Run("rules only", **base, fold=fold, folds=arguments.folds, seed=seed, steps=arguments.steps, labelled=labelled)
         for labelled in (None, FEW, -1)
+        for seed in arguments.seeds
+        for fold in chosen_folds(arguments)
+    ] + [
+        Run(LIMITS, **base, fold=fold, folds=arguments.folds, seed=seed, steps=arguments.steps)
         for seed in arguments.seeds
         for fold in chosen_folds(arguments)
     ]

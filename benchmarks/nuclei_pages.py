@@ -1,0 +1,287 @@
+"""The pages that the nuclei benchmark writes, from the results of its runs."""
+
+from argparse import Namespace
+from collections.abc import Callable
+from statistics import mean, median
+from typing import Any
+
+import common
+from nuclei_peers import FEW
+from nuclei_runs import LEARNERS, LIMITS, Run
+
+METRICS = ("mAP", "AP50", "AP75")
+NETWORK_MINUTES = 4  # of the processor of docs/peers.md, as benchmarks/boundary_nets.py tells
+
+
+def cells(results: list[dict[str, Any]]) -> list[str]:
+    """Scores and costs of the runs of one row, the seeds apart: mean and standard deviation over the seeds.
+
+    The score of a seed is the mean over all images of all its folds.
+    """
+    by_seed: dict[int | None, list[dict[str, Any]]] = {}
+    for result in results:
+        by_seed.setdefault(result["seed"], []).append(result)
+    scores = [
+        [mean(row[metric] for result in one for row in result["scores"]) for one in by_seed.values()]
+        for metric in METRICS
+    ]
+    trained = [result["training_seconds"] for result in results if result["training_seconds"] is not None]
+    return [
+        *(common.spread(values) for values in scores),
+        f"{mean(trained):.0f}" if trained else "-",
+        f"{mean(seconds for result in results for seconds in result['image_seconds']):.2f}",
+        f"{max(result['peak_megabytes'] for result in results) / 1000:.2f}",
+    ]
+
+
+HEAD = (*METRICS, "training, s", "s / image", "peak memory, GB")
+
+
+def cost_text(threads: int) -> str:
+    return f"""**Machine.** {common.machine(threads)}
+Seconds are of the processor. Training counts from the pixels in memory to the trained actor (superpixels, features,
+updates), mean over the runs; s / image from pixels to labels. Memory is the largest of a run's process, which holds all
+images of its training."""
+
+
+def command_text(arguments: Namespace, options: tuple[str, ...], results: dict[Run, dict[str, Any]]) -> str:
+    """The command; and a warning where the cache mixes runs of different code."""
+    text = f"**Command.** `{common.command(arguments, options)}`"
+    codes = {result["code"] for result in results.values()}
+    if len(codes) > 1:
+        text += f"\n\n**Mixed code.** These runs come from {len(codes)} states of the code; empty the cache for one."
+    return text
+
+
+def page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+    """The text of docs/nuclei.md."""
+    from segcritic.stateless.settings import TrainSettings
+
+    rows = []
+    for method in dict.fromkeys(run.method for run in runs):
+        wanted = [run for run in runs if run.method == method]
+        # a seed counts when all of its folds are there
+        seeds = {run.seed for run in wanted} - {run.seed for run in wanted if run not in results}
+        there = [results[run] for run in wanted if run.seed in seeds]
+        name = f"rules only, no labels ({len(seeds)} seeds)" if method == "rules only" else method
+        if method == "bound" and there:
+            name = f"bound of the superpixels (median {there[0]['superpixels']:.0f} of them)"
+        rows.append([name, *(cells(there) if there else ["not run"] + ["-"] * (len(HEAD) - 1))])
+    n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
+    return f"""# Nuclei: rules alone
+
+mAP: mean of TP / (TP + FP + FN) over the IoU thresholds .50, .55, ... .95, then over the images; AP50 and AP75: at one
+threshold. Of several seeds: mean ± standard deviation, not the best. The bound gives each superpixel to the true
+nucleus that covers most of it; outlines that settle afterwards may pass it a little.
+
+**Data and split.** {common.NUCLEI_TEXT}
+{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {common.ordinal(arguments.folds)} image of
+the list sorted by name, starting at the f-th; the actor is trained on the other images, without labels, and its labels
+of the held-out ones are scored.
+
+**Method.** Rules `{arguments.rules}` ("rough": the typical size comes from each image itself), default settings,
+{arguments.steps or TrainSettings().steps} steps, seeds {", ".join(map(str, arguments.seeds))}.
+
+**Tuning.** Nothing is fitted to the held-out images of a fold. But the constants of superpixels, rules and training
+were settled while looking at scores on this same list, so expect a little less elsewhere. The settings of the distance
+watershed are the best found on this list with its truth, which favours it; Otsu has none.
+
+{cost_text(arguments.threads)}
+
+{command_text(arguments, ("quick", "images", "folds", "seeds", "steps"), results)}
+
+{common.table(("", *HEAD), rows)}
+"""
+
+
+def learners_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+    """The text of docs/learners.md."""
+
+    def compared(by_time: bool) -> str:
+        rows = []
+        for learner in LEARNERS:
+            wanted = [run for run in runs if run.learner == learner and (run.seconds is not None) == by_time]
+            there = [results[run] for run in wanted if run in results]
+            done = [f"{mean(result['steps'] for result in there):,.0f}"] if there else ["not run"]
+            rows.append([f"{learner} ({len(there)} seeds)", *done, *(cells(there) if there else ["-"] * len(HEAD))])
+        return common.table(("learner", "steps", *HEAD), rows)
+
+    n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
+    return f"""# Three ways to learn from the same rewards
+
+`samples`: several partitions per image, each subgraph's reward against the mean of the others, no critic. `critic`: the
+paper's soft actor-critic (eq. 2 and 4). `samples+critic`: the sampled loss, with the critic's prediction as what to
+expect. Environment, actor, rules and images are the same; see [method.md](method.md).
+
+**Data and split.** {common.NUCLEI_TEXT}
+{n_images} images; every {common.ordinal(arguments.folds)} of the list sorted by name is held out, the others train without
+labels. Seeds {", ".join(map(str, arguments.seeds))}: mean ± standard deviation.
+
+**Tuning.** All three run with the same default settings, which were chosen for `samples`; the learners with a critic
+were not tuned for themselves. Partitions per image and step: 16 for `samples`, 2 for `critic`, 4 for `samples+critic`,
+since a critic costs as much for each of them as an actor. Equal seconds: {arguments.seconds:g} s of wall time for the
+updates, the learning rate falling over that time.
+
+{cost_text(arguments.threads)}
+
+{command_text(arguments, ("compare_learners", "quick", "images", "folds", "seeds", "steps", "seconds"), results)}
+
+## At equal steps
+
+{compared(by_time=False)}
+
+## At equal seconds
+
+{compared(by_time=True)}
+"""
+
+
+def complete(wanted: list[Run], results: dict[Run, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Results of those seeds of which all folds are there."""
+    seeds = {run.seed for run in wanted} - {run.seed for run in wanted if run not in results}
+    return [results[run] for run in wanted if run.seed in seeds]
+
+
+def grouped(runs: list[Run], results: dict[Run, dict[str, Any]], name: Callable[[Run], str]) -> str:
+    """A table of one row for each name that the runs are given."""
+    rows = []
+    for row in dict.fromkeys(map(name, runs)):
+        there = complete([run for run in runs if name(run) == row], results)
+        seeds = len({result["seed"] for result in there} - {None})
+        if there and there[0].get("superpixels"):
+            row = f"{row} (median {median(result['superpixels'] for result in there):.0f} superpixels)"
+        row += f" ({seeds} seed{'s' * (seeds > 1)})" * (seeds > 0)
+        rows.append([row, *(cells(there) if there else ["not run"] + ["-"] * (len(HEAD) - 1))])
+    return common.table(("", *HEAD), rows)
+
+
+def split_text(arguments: Namespace) -> str:
+    n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
+    only = f" Only fold {arguments.fold} was run." if arguments.fold is not None else ""
+    return f"""**Data and split.** {common.NUCLEI_TEXT}
+{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {common.ordinal(arguments.folds)} image of
+the list sorted by name, starting at the f-th. Everything that learns, learns on the other images.{only}"""
+
+
+def peers_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+    """The text of docs/peers.md."""
+
+    from segcritic.baselines.contrastive import CHANNELS
+    from segcritic.stateless.settings import TrainSettings
+
+    steps = arguments.steps or TrainSettings().steps
+
+    def name(run: Run) -> str:
+        cut = {None: "", "network": "U-Net superpixels", "truth-cut": "truth-cut superpixels"}[run.superpixels]
+        if run.method == "rules only":
+            return f"{'rules only' if run.labelled is None else 'labels of all training images'}, {cut}"
+        if run.method == "bound":
+            return f"bound, {cut}"
+        return f"{run.method}, {cut}" if run.superpixels == "truth-cut" else run.method
+
+    return f"""# Nuclei: with a boundary network, and other methods
+
+mAP: mean of TP / (TP + FP + FN) over the IoU thresholds .50, .55, ... .95, then over the images; AP50 and AP75: at one
+threshold. Of several seeds: mean ± standard deviation, not the best.
+
+{split_text(arguments)}
+
+**U-Net.** `segcritic.boundary_net`, {network_text()}, trained on the labels of the other folds; it predicts outlines
+and objects. "components": the object map without outlines, its components grown back. "multicut": superpixels of the
+maps, costs from the outline between them. "rules only, U-Net superpixels": the actor is trained by the rules
+`{arguments.rules}` on superpixels of the same maps; labels enter through the network alone. "truth-cut": the same
+superpixels, cut along the true outlines too, also in held-out images: a controlled study of what is lost elsewhere, no
+method. "labels": the actor is rewarded for agreement with the labels of its training images instead of by rules. Bound:
+each superpixel is given to the true nucleus that covers most of it.
+
+**Contrastive embedding + clustering.** `segcritic.baselines.contrastive`: a network of the same build, size, updates
+and labels, which predicts the foreground and {CHANNELS} numbers per pixel by the discriminative loss of De Brabandere,
+Neven and Van Gool (2017), with that publication's margins; to two of them the pixel's position is added, since crops
+and images have different borders to be told apart by; a mean shift in each connected component of the foreground makes
+the objects.
+
+**Tuning.** Nothing is fitted to the held-out images of a fold. The settings of the distance watershed, the mutex
+watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
+U-Net's input, size and training were changed four times after a look at a held-out fold, and the contrastive network
+has them from there. Its bandwidth and least area, and that positions are added, were chosen by scores on the training
+images of the first of two folds. Actors: {steps} steps.
+
+{cost_text(arguments.threads)} The U-Net's own training
+(about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table. The
+contrastive network's training is not in it either, but its s / image is from pixels to labels.
+
+{command_text(arguments, ("peers", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
+
+{grouped(runs, results, name)}
+
+StarDist and Cellpose run in the same table for those who have them: `--stardist FOLDER` (a model such as
+2D_versatile_fluo, unpacked) and `--cellpose FILE` (a model such as cyto).
+"""
+
+
+def few_labels_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+    """The text of docs/few_labels.md."""
+
+    from segcritic.stateless.settings import TrainSettings
+
+    steps = arguments.steps or TrainSettings().steps
+
+    def name(run: Run) -> str:
+        if run.labelled is None:
+            return "rules only"
+        return "labels of all training images" if run.labelled == -1 else f"rules, and labels of {run.labelled} images"
+
+    return f"""# Rules and a few labels
+
+`segcritic train IMAGES --rules RULES --labels LABELS`: images with labels (any of them, or patches; see
+[rules.md](rules.md)) are judged by agreement with their labels, the others by the rules (paper, A.10). mAP, AP50, AP75
+as in [nuclei.md](nuclei.md); of several seeds mean ± standard deviation. A seed also draws which images have labels.
+
+{split_text(arguments)}
+
+**Method.** Rules `{arguments.rules}`, superpixels of the raw image, default settings, {steps} steps, seeds
+{", ".join(map(str, arguments.seeds))}.
+
+{cost_text(arguments.threads)}
+
+{command_text(arguments, ("few_labels", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
+
+{grouped([run for run in runs if run.method != LIMITS], results, name)}
+
+"Labels of all training images" is what the actor can learn from labels on these superpixels: where it is no better than
+the rules, what is lost lies elsewhere.
+
+## What labels could tell
+
+Labels of the rules alone, changed by the truth of the held-out images themselves, but for the row that moves all
+outlines by one number of pixels, chosen on {FEW} labelled training images (a seed each). So much could be had at most
+from knowing where people draw outlines, in general or in each image, and from knowing what is no nucleus.
+
+{limits_table([result for run, result in results.items() if run.method == LIMITS])}
+"""
+
+
+def limits_table(results: list[dict[str, Any]]) -> str:
+    """Mean scores by what the truth told, over the images of a seed and then over the seeds."""
+    if not results:
+        return "Not run."
+    by_seed: dict[int, list[dict[str, Any]]] = {}
+    for result in results:
+        by_seed.setdefault(result["seed"], []).append(result["limits"])
+    rows = []
+    for row in results[0]["limits"]:
+        scores = [
+            [mean(score[metric] for limits in folds for score in limits[row]) for folds in by_seed.values()]
+            for metric in METRICS
+        ]
+        rows.append([row, *map(common.spread, scores)])
+    return common.table(("labels", *METRICS), rows)
+
+
+def network_text() -> str:
+    """The boundary network in a few words."""
+    from segcritic.boundary_net import BoundaryNet, BoundaryTraining
+
+    settings = BoundaryTraining()
+    n = sum(parameter.numel() for parameter in BoundaryNet.new(settings.widths).network.parameters())
+    return f"{n / 1000:.0f} thousand weights, {settings.steps} updates of {settings.batch} crops"
