@@ -6,6 +6,7 @@ from statistics import mean, median
 from typing import Any
 
 import common
+from common import ordinal, spread
 from nuclei_peers import FEW
 from nuclei_runs import LEARNERS, LIMITS, Run
 
@@ -27,7 +28,7 @@ def cells(results: list[dict[str, Any]]) -> list[str]:
     ]
     trained = [result["training_seconds"] for result in results if result["training_seconds"] is not None]
     return [
-        *(common.spread(values) for values in scores),
+        *(spread(values) for values in scores),
         f"{mean(trained):.0f}" if trained else "-",
         f"{mean(seconds for result in results for seconds in result['image_seconds']):.2f}",
         f"{max(result['peak_megabytes'] for result in results) / 1000:.2f}",
@@ -75,7 +76,7 @@ threshold. Of several seeds: mean ± standard deviation, not the best. The bound
 nucleus that covers most of it; outlines that settle afterwards may pass it a little.
 
 **Data and split.** {common.NUCLEI_TEXT}
-{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {common.ordinal(arguments.folds)} image of
+{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {ordinal(arguments.folds)} image of
 the list sorted by name, starting at the f-th; the actor is trained on the other images, without labels, and its labels
 of the held-out ones are scored.
 
@@ -114,7 +115,7 @@ paper's soft actor-critic (eq. 2 and 4). `samples+critic`: the sampled loss, wit
 expect. Environment, actor, rules and images are the same; see [method.md](method.md).
 
 **Data and split.** {common.NUCLEI_TEXT}
-{n_images} images; every {common.ordinal(arguments.folds)} of the list sorted by name is held out, the others train without
+{n_images} images; every {ordinal(arguments.folds)} of the list sorted by name is held out, the others train without
 labels. Seeds {", ".join(map(str, arguments.seeds))}: mean ± standard deviation.
 
 **Tuning.** All three run with the same default settings, which were chosen for `samples`; the learners with a critic
@@ -159,7 +160,7 @@ def split_text(arguments: Namespace) -> str:
     n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
     only = f" Only fold {arguments.fold} was run." if arguments.fold is not None else ""
     return f"""**Data and split.** {common.NUCLEI_TEXT}
-{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {common.ordinal(arguments.folds)} image of
+{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {ordinal(arguments.folds)} image of
 the list sorted by name, starting at the f-th. Everything that learns, learns on the other images.{only}"""
 
 
@@ -274,7 +275,7 @@ def limits_table(results: list[dict[str, Any]]) -> str:
             [mean(score[metric] for limits in folds for score in limits[row]) for folds in by_seed.values()]
             for metric in METRICS
         ]
-        rows.append([row, *map(common.spread, scores)])
+        rows.append([row, *map(spread, scores)])
     return common.table(("labels", *METRICS), rows)
 
 
