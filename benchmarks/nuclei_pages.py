@@ -175,7 +175,8 @@ def peers_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: N
     def name(run: Run) -> str:
         cut = {None: "", "network": "U-Net superpixels", "truth-cut": "truth-cut superpixels"}[run.superpixels]
         if run.method == "rules only":
-            return f"{'rules only' if run.labelled is None else 'labels of all training images'}, {cut}"
+            how = "labels of all training images" if run.labelled else "rules only"
+            return f"{how}{', Dice of edges' if run.label_reward == 'edges' else ''}, {cut}"
         if run.method == "bound":
             return f"bound, {cut}"
         return f"{run.method}, {cut}" if run.superpixels == "truth-cut" else run.method
@@ -192,8 +193,9 @@ and objects. "components": the object map without outlines, its components grown
 maps, costs from the outline between them. "rules only, U-Net superpixels": the actor is trained by the rules
 `{arguments.rules}` on superpixels of the same maps; labels enter through the network alone. "truth-cut": the same
 superpixels, cut along the true outlines too, also in held-out images: a controlled study of what is lost elsewhere, no
-method. "labels": the actor is rewarded for agreement with the labels of its training images instead of by rules. Bound:
-each superpixel is given to the true nucleus that covers most of it.
+method. "labels": the actor is rewarded for agreement of objects with the labels of its training images instead of by
+rules, or by the Dice score of the edges of each subgraph (`label_reward: edges`, the paper's A.10). Bound: each
+superpixel is given to the true nucleus that covers most of it.
 
 **Contrastive embedding + clustering.** `segcritic.baselines.contrastive`: a network of the same build, size, updates
 and labels, which predicts the foreground and {CHANNELS} numbers per pixel by the discriminative loss of De Brabandere,

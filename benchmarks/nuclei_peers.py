@@ -43,6 +43,9 @@ def planned_peers(arguments: Namespace) -> list[Run]:
             runs += [
                 Run("rules only", **trained, **fold, seed=seed, labelled=labelled) for seed in seeds for fold in folds
             ]
+        if cut == "truth-cut":
+            by_edges = {"seed": arguments.seeds[0], "labelled": -1, "label_reward": "edges"}
+            runs += [Run("rules only", **trained, **fold, **by_edges) for fold in folds]
     return runs
 
 

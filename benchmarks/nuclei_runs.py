@@ -45,6 +45,7 @@ class Run:
         true outlines
     labelled : number of training images whose labels are used; None = none, -1 = all
     weights : file or folder of a network that the user has
+    label_reward : what labels reward; None = the default
     """
 
     method: str
@@ -60,18 +61,32 @@ class Run:
     superpixels: str | None = None
     labelled: int | None = None
     weights: str | None = None
+    label_reward: str | None = None
 
     def file_name(self) -> str:
         """A name to recognise, and a digest of all that determines the result (but code, and where the data lie)."""
         from segcritic.api import load_rules
 
         settings = asdict(self) | {"rules": load_rules(self.rules).to_yaml(), "data": None}
-        for later in ("superpixels", "labelled", "weights"):  # results from before there were these keep their names
+        for later in (
+            "superpixels",
+            "labelled",
+            "weights",
+            "label_reward",
+        ):  # results from before there were these keep their names
             if settings[later] is None:
                 del settings[later]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
         labels = None if self.labelled is None else f"labelled{self.labelled}"
-        parts = [self.method, self.learner, self.superpixels, labels, f"fold{self.fold}", f"seed{self.seed}"]
+        parts = [
+            self.method,
+            self.learner,
+            self.superpixels,
+            labels,
+            self.label_reward,
+            f"fold{self.fold}",
+            f"seed{self.seed}",
+        ]
         named = [part.replace(" ", "_") for part in parts if part and not part.endswith("None")]
         return "-".join([*named, digest]) + ".json"
 
@@ -205,6 +220,8 @@ def trained(run: Run) -> Trained:
     assert run.fold is not None
     if run.learner is not None:
         settings = replace(settings, learner=run.learner, samples=SAMPLES[run.learner])
+    if run.label_reward is not None:
+        settings = replace(settings, label_reward=run.label_reward)
     if run.steps is not None:
         settings = replace(settings, steps=run.steps)
     if run.seconds is not None:

@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from discs import FOUR, TWO, discs, nuclei, scene_of
+from segcritic.errors import UserError
 from segcritic.partition import multicut, partition_of_labels
 from segcritic.rewards import contrast_rewards, edge_rewards, total_reward
 from segcritic.rules import Rules
 from segcritic.stateless.environment import act, draw_subgraphs, judge_partition
+from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.settings import TrainSettings
+from segcritic.supervision import UNLABELLED, supervised
 
 SCENES = [scene_of(), scene_of(TWO, (40, 60), 9.0)]
 COUNT = Rules.loads("count: {expect: 4}\narea: {expect: 380, tolerance: 40%}\nintensity: {brighter_than: background}")
@@ -146,3 +149,45 @@ def test_share_credit_of_the_whole_graph_is_the_reward_of_the_image():
     outcome = act([scene], raw, nuclei(), SETTINGS, False)
     mean = (outcome.edge * outcome.weight).sum(1) / outcome.weight.sum()
     np.testing.assert_allclose(mean.numpy(), outcome.total[:, 0], atol=1e-5)
+
+
+def test_labels_reward_edges_by_the_dice_score_of_each_subgraph():
+    truth = discs(centres=FOUR)[1]
+    half = truth.copy()
+    half[:, truth.shape[1] // 2 :] = UNLABELLED
+    scenes = [supervised(SCENES[0], half, "half"), SCENES[1]]
+    settings = TrainSettings(samples=4, label_reward="edges")
+    raw = raw_actions(scenes)
+    outcome, by_objects = act(scenes, raw, COUNT, settings, False), act(scenes, raw, COUNT, SETTINGS, False)
+    node = scenes[0].truth.node
+    for size, subgraphs in draw_subgraphs(scenes, (1, 6, 32), 0).items():
+        rewards = outcome.subgraphs(subgraphs)
+        for s in range(len(subgraphs)):
+            edges = subgraphs.edge_index[s][subgraphs.mask[s] > 0].numpy()
+            mine = edges[edges < scenes[0].graph.n_edges]
+            ends = node[scenes[0].graph.edges[mine]]
+            known = (ends >= 0).all(axis=1)
+            a = 1 / (1 + np.exp(-raw[0, mine[known]].astype(float)))
+            t = (ends[known, 0] != ends[known, 1]).astype(float)
+            expected = (2 * (a * t).sum() + 1) / ((a**2).sum() + (t**2).sum() + 1) * known.sum()
+            rest = np.setdiff1d(edges, mine[known])
+            if len(rest):
+                weight = by_objects.weight[rest]
+                expected += float((by_objects.edge[0, rest] * weight).sum() / weight.sum()) * len(rest)
+            assert float(rewards[0, s]) == pytest.approx(expected / len(edges), abs=1e-4), size
+
+
+def test_true_actions_earn_the_most():
+    truth = discs(centres=FOUR)[1]
+    scene = supervised(SCENES[0], truth, "all")
+    settings = TrainSettings(samples=4, label_reward="edges", network=NetworkSettings(subgraph_sizes=(6,)))
+    sharp = 4 * true_actions(scene, truth)
+    wrong = sharp.copy()
+    wrong[:, ::2] *= -1
+    outcome = act([scene], np.concatenate([sharp, wrong]), COUNT, settings, False)
+    (subgraphs,) = draw_subgraphs([scene], (6,), 0).values()
+    best, worse = outcome.subgraphs(subgraphs)
+    assert best.min() > 0.99
+    assert (worse <= best + 1e-6).all()
+    with pytest.raises(UserError, match="label_reward: edges"):
+        TrainSettings(credit_by="object", label_reward="edges", network=NetworkSettings(subgraph_sizes=(1,)))

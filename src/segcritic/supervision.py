@@ -73,6 +73,12 @@ def project(graph: SuperpixelGraph, labels: NDArray[np.integer]) -> Truth:
     return Truth(np.where(winner > 0, np.searchsorted(objects, winner) + 1, winner).astype(np.int32))
 
 
+def true_actions(graph: SuperpixelGraph, truth: Truth) -> NDArray[np.float32]:
+    """What the truth does with each edge, (E,): 1 = split, 0 = merge, -1 where an end is unlabelled."""
+    ends = truth.node[graph.edges]
+    return np.where((ends >= 0).all(axis=1), ends[:, 0] != ends[:, 1], -1).astype(np.float32)
+
+
 def truth_rewards(
     graph: SuperpixelGraph, node_labels: NDArray[np.int32], truth: Truth, rules_reward: NDArray[np.float64]
 ) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from segcritic.stateless.object_credit import ObjectEdges
 from segcritic.stateless.scene import Scene
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.subgraphs import dense_subgraphs
-from segcritic.supervision import truth_rewards
+from segcritic.supervision import true_actions, truth_rewards
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Outcome:
         Reward of each image, for the learning curve.
     objects : (K, B) float64
         Number of foreground objects.
+    action : (K, E) float32 tensor
+        Split probabilities that were tried.
+    true_action : (E,) float32 tensor, optional
+        With `label_reward: edges`, from `supervision.true_actions`.
     """
 
     edge: Tensor
@@ -41,10 +45,26 @@ class Outcome:
     image: Tensor
     total: NDArray[np.float64]
     objects: NDArray[np.float64]
+    action: Tensor
+    true_action: Tensor | None
 
     def subgraphs(self, subgraphs: SubgraphBatch) -> Tensor:
-        """Weighted mean edge reward of each subgraph, (K, S), in [0, 1]."""
-        return subgraphs.sums(self.edge * self.weight) / subgraphs.sums(self.weight).clamp(min=1e-9)
+        r"""Reward of each subgraph, (K, S), in [0, 1]: the weighted mean over its edges.
+
+        With `label_reward: edges`, edges of known true actions t earn the Dice score of the actions a (paper, A.10),
+
+        .. math:: (2 \sum a t + 1) / (\sum a^2 + \sum t^2 + 1)
+
+        where the added ones keep a gradient where all is to be merged; others count by their number.
+        """
+        if self.true_action is None:
+            return subgraphs.sums(self.edge * self.weight) / subgraphs.sums(self.weight).clamp(min=1e-9)
+        known = (self.true_action >= 0).float()
+        true, action, weight = self.true_action * known, self.action * known, self.weight * (1 - known)
+        dice = (2 * subgraphs.sums(action * true) + 1) / (subgraphs.sums(action**2) + subgraphs.sums(true**2) + 1)
+        others = subgraphs.sums(self.edge * weight) / subgraphs.sums(weight).clamp(min=1e-9)
+        share = subgraphs.means(known)
+        return share * dice + (1 - share) * others
 
 
 def judge_partition(scene: Scene, node_labels: NDArray[np.int32], rules: Rules, allow_python: bool) -> Rewards:
@@ -102,7 +122,18 @@ def act(
         torch.as_tensor(np.stack(image, 1), dtype=torch.float32),
         np.stack(total, 1),
         np.stack(objects, 1),
+        torch.as_tensor(1 / (1 + np.exp(-raw)), dtype=torch.float32),
+        _true_actions(scenes) if settings.label_reward == "edges" else None,
     )
+
+
+def _true_actions(scenes: list[Scene]) -> Tensor:
+    """True actions of the edges of all images, (E,); -1 where nothing is known."""
+    unknown = [np.full(scene.graph.n_edges, -1, np.float32) for scene in scenes]
+    known = [
+        each if s.truth is None else true_actions(s.graph, s.truth) for s, each in zip(scenes, unknown, strict=True)
+    ]
+    return torch.as_tensor(np.concatenate(known))
 
 
 def draw_subgraphs(scenes: list[Scene], sizes: tuple[int, ...], seed: int) -> dict[int, SubgraphBatch]:

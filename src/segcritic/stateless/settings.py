@@ -10,6 +10,7 @@ from segcritic.stateless.network_settings import NetworkSettings
 
 Learner = Literal["samples", "critic", "samples+critic"]
 CreditBy = Literal["subgraph", "object"]
+LabelReward = Literal["objects", "edges"]
 GlobalReward = Literal["shared", "critic"]
 
 
@@ -41,6 +42,9 @@ class TrainSettings:
     credit_by
         What an edge is rewarded with: "subgraph", the means of the subgraphs that it lies in, or "object", the mean
         over its objects (App. A.3, see `object_credit`; asks for `network.subgraph_sizes` of 1 alone).
+    label_reward
+        What labels reward: "objects", by their intersection over union, or "edges", the Dice score of each subgraph's
+        actions (the paper's A.10).
     solver
         Of the multicut, in training and prediction: "greedy" additive contraction or "kernighan-lin" (the paper's).
     contrast_weight
@@ -71,6 +75,7 @@ class TrainSettings:
     ema: float = 0.98
     credit: Credit = "share"
     credit_by: CreditBy = "subgraph"
+    label_reward: LabelReward = "objects"
     solver: Solver = "greedy"
     contrast_weight: float = 0.0
     global_reward: GlobalReward = "shared"
@@ -102,7 +107,13 @@ class TrainSettings:
             raise UserError(f"training setting 'contrast_weight' is {self.contrast_weight:g}: give 0 to 1")
         if self.network.episode_steps < 1:
             raise UserError(f"network setting 'episode_steps' is {self.network.episode_steps}: give 1 or more")
-        choices = {"learner": Learner, "credit": Credit, "credit_by": CreditBy, "solver": Solver}
+        choices = {
+            "learner": Learner,
+            "credit": Credit,
+            "credit_by": CreditBy,
+            "label_reward": LabelReward,
+            "solver": Solver,
+        }
         for name, kinds in (choices | {"global_reward": GlobalReward}).items():
             if getattr(self, name) not in get_args(kinds):
                 raise UserError(
@@ -110,6 +121,8 @@ class TrainSettings:
                 )
         if self.credit_by == "object" and self.network.subgraph_sizes != (1,):
             raise UserError("training setting credit_by: object needs network.subgraph_sizes of 1 alone")
+        if self.credit_by == "object" and self.label_reward == "edges":
+            raise UserError("training setting label_reward: edges judges subgraphs; leave credit_by at subgraph")
         if self.global_reward == "critic" and not (self.learner == "critic" and self.network.global_head):
             raise UserError("training setting global_reward: critic needs learner: critic and network.global_head")
 
@@ -123,6 +136,7 @@ class TrainSettings:
             samples=1,
             learning_rate=1e-4,
             credit="maximum",
+            label_reward="edges",
             solver="kernighan-lin",
             critic_target=0.005,
             network=NetworkSettings.paper(),
