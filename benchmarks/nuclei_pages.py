@@ -232,13 +232,16 @@ def few_labels_page(runs: list[Run], results: dict[Run, dict[str, Any]], argumen
     def name(run: Run) -> str:
         if run.labelled is None:
             return "rules only"
-        return "labels of all training images" if run.labelled == -1 else f"rules, and labels of {run.labelled} images"
+        how = ", Dice of edges" if run.label_reward == "edges" else ""
+        what = "labels of all training images" if run.labelled == -1 else f"rules, and labels of {run.labelled} images"
+        return what + how
 
     return f"""# Rules and a few labels
 
 `segcritic train IMAGES --rules RULES --labels LABELS`: images with labels (any of them, or patches; see
 [rules.md](rules.md)) are judged by agreement with their labels, the others by the rules (paper, A.10). mAP, AP50, AP75
 as in [nuclei.md](nuclei.md); of several seeds mean ± standard deviation. A seed also draws which images have labels.
+"Dice of edges": labels reward the actions of a subgraph (`label_reward: edges`, the paper's) instead of objects.
 
 {split_text(arguments)}
 
@@ -257,7 +260,7 @@ the rules, what is lost lies elsewhere.
 ## What labels could tell
 
 Labels of the rules alone, changed by the truth of the held-out images themselves, but for the row that moves all
-outlines by one number of pixels, chosen on {FEW} labelled training images (a seed each). So much could be had at most
+outlines by one number of pixels, chosen on {FEW} labelled training images. So much could be had at most
 from knowing where people draw outlines, in general or in each image, and from knowing what is no nucleus.
 
 {limits_table([result for run, result in results.items() if run.method == LIMITS])}

@@ -51,17 +51,15 @@ def planned_peers(arguments: Namespace) -> list[Run]:
 
 def planned_few_labels(arguments: Namespace) -> list[Run]:
     """The runs of docs/few_labels.md: rules alone, with a few labelled images, labels alone; raw superpixels."""
-    base = {"data": str(arguments.data), "images": arguments.images, "rules": arguments.rules}
-    return [
-        Run("rules only", **base, fold=fold, folds=arguments.folds, seed=seed, steps=arguments.steps, labelled=labelled)
-        for labelled in (None, FEW, -1)
-        for seed in arguments.seeds
-        for fold in chosen_folds(arguments)
-    ] + [
-        Run(LIMITS, **base, fold=fold, folds=arguments.folds, seed=seed, steps=arguments.steps)
-        for seed in arguments.seeds
-        for fold in chosen_folds(arguments)
-    ]
+    base = {"data": str(arguments.data), "images": arguments.images, "rules": arguments.rules, "steps": arguments.steps}
+    folds = [{"fold": fold, "folds": arguments.folds} for fold in chosen_folds(arguments)]
+    rows = [{"labelled": labelled, "label_reward": by} for labelled in (FEW, -1) for by in (None, "edges")]
+    runs = []
+    for row in ({}, *rows):
+        # labels of all images are for orientation: one seed will do
+        seeds = arguments.seeds[:1] if row.get("labelled") == -1 else arguments.seeds
+        runs += [Run("rules only", **base, **fold, seed=seed, **row) for seed in seeds for fold in folds]
+    return runs + [Run(LIMITS, **base, **fold, seed=arguments.seeds[0]) for fold in folds]
 
 
 def chosen_folds(arguments: Namespace) -> list[int]:
