@@ -11,7 +11,7 @@ from nuclei_peers import FEW
 from nuclei_runs import LEARNERS, LIMITS, Run
 
 METRICS = ("mAP", "AP50", "AP75")
-NETWORK_MINUTES = 4  # of the processor of docs/peers.md, as benchmarks/boundary_nets.py tells
+NETWORK_MINUTES = 11  # of the processor of docs/peers.md, as benchmarks/boundary_nets.py tells
 
 
 def cells(results: list[dict[str, Any]]) -> list[str]:
