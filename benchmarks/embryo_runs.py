@@ -38,6 +38,7 @@ STILL = (
     "multicut of gradients",
     "multicut of membranes",
     "multicut of membranes, objects that fit the rules",
+    "nothing learned, refined",
 )
 BY_NETWORK = ("U-Net of other cells + components", "U-Net of other cells + multicut")
 
@@ -116,6 +117,7 @@ def _row(name: str, labels: list[Labels], tests: list, seconds: float, training:
 
 def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
     """What learns nothing; of those with a level the one of `LEVELS` with the best VI."""
+    from segcritic.stateless.predict import label_scene
     from segcritic.stateless.scene import make_scene
     from segcritic.superpixels import bound
 
@@ -126,6 +128,10 @@ def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
         best = [bound(scene.graph.superpixels, truth) for scene, (_, truth) in zip(scenes, tests, strict=True)]
         number = float(np.mean([scene.graph.n_nodes for scene in scenes]))
         return _row(method, best, tests, seconds, None, superpixels=number)
+    if method == STILL[5]:
+        start = time.process_time()
+        labels = [label_scene(s, np.full(s.graph.n_edges, 5.0), rules, refine=True).labels for s in scenes]
+        return _row(method, labels, tests, seconds + time.process_time() - start, None)
     apply: Callable[[Any, float], Labels] = {
         STILL[1]: components,
         STILL[2]: lambda scene, level: cut(scene, level, "gradient"),

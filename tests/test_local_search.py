@@ -130,7 +130,8 @@ def test_handovers_are_all_superpixels_that_can_change_hands(scene, truth):
                 expected.add(tuple(after))
     found = set()
     members = {number: np.flatnonzero(truth == number) for number in (1, 2)}
-    moves = Proposer(scene)._handovers(truth, members)
+    everywhere = Rules.loads(nuclei().to_yaml().replace("border: ignore", "border: keep"))
+    moves = Proposer(scene, thorough_for=everywhere)._handovers(truth, members)
     for move in moves:
         after = truth.copy()
         after[move.nodes] = np.where(move.parts > 0, move.parts + 10, 0)
@@ -141,7 +142,20 @@ def test_handovers_are_all_superpixels_that_can_change_hands(scene, truth):
     assert expected
     assert found == expected
     assert len(moves) == len(expected)
-    assert len(Proposer(scene, thorough=True)(truth)) >= len(Proposer(scene)(truth)) + len(moves)
+    assert len(Proposer(scene, thorough_for=everywhere)(truth)) >= len(Proposer(scene)(truth)) + len(moves)
+
+
+@pytest.mark.parametrize("border", ["ignore", "drop"])
+def test_nothing_thorough_is_tried_at_the_border_unless_it_is_judged_there(scene, truth, border):
+    rules = Rules.loads(f"circularity: {{at_least: 0.7, tolerance: 0.2}}\nborder: {border}\n")
+    proposer = Proposer(scene, thorough_for=rules)
+    at_border = np.unique(
+        np.concatenate([scene.graph.superpixels[[0, -1]].ravel(), scene.graph.superpixels[:, [0, -1]].ravel()])
+    )
+    for outlined in proposer.whole[-3:]:
+        assert not outlined[at_border].any()
+    for move in proposer._handovers(truth, {number: np.flatnonzero(truth == number) for number in (1, 2)}):
+        assert not np.isin(move.nodes[move.parts > 0], at_border).any()
 
 
 def test_debris_of_a_cut_joins_the_part_with_the_longest_boundary(scene, truth):

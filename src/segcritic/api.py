@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from segcritic import metrics
 from segcritic.cards import rules_card
 from segcritic.errors import UserError
-from segcritic.images import normalise, read_labels
+from segcritic.images import read_labels
 from segcritic.inputs import Images, InputWarning, Ready, choose_superpixels, find_sources, warn_of_scale
 from segcritic.models import InputNeeds, Model, RecurrentModel, load
+from segcritic.noise import quiet
 from segcritic.rules import BUILTIN, Rules, load_builtin
 from segcritic.rules import measure_rules as measure_rules_of_arrays
 from segcritic.threads import few_threads
@@ -343,7 +344,7 @@ def measure_rules(images: Images, labels: Images, *, channel: int | str | None =
         if ready.pixels.shape != array.shape:
             raise UserError(f"{ready.name}: the labels have the shape {array.shape}, the image {ready.pixels.shape}")
     arrays = [array for _, array in pairs]
-    return measure_rules_of_arrays([normalise(ready.pixels) for ready, _ in pairs], arrays, name)
+    return measure_rules_of_arrays([quiet(ready.pixels) for ready, _ in pairs], arrays, name)
 
 
 def _labelled(images: Images, labels: Images, channel: int | str | None) -> list[tuple[Ready, Path | NDArray[Any]]]:

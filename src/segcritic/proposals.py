@@ -9,14 +9,17 @@ from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
 from segcritic.local_search import Caution, Move, Nodes, objects_of
 from segcritic.objects import MIN_MEAN_INTENSITY
 from segcritic.partition import multicut
+from segcritic.rules import Rules
 from segcritic.stateless.features import node_core, node_mean
 from segcritic.stateless.scene import Scene
 
+_BORDER = [NODE_SUMS.index("border_horizontal"), NODE_SUMS.index("border_vertical")]
 _LEVELS = (0.3, 0.42, 0.55)  # of the relief, above which a superpixel belongs to a rough object
 _BIASES = (0.35, 0.6)  # quantiles of the boundaries' gradient above which the contrast multicut cuts
 _SHARES = (0.15, 0.25, 0.4)  # of a clear boundary, above which the multicut of boundaries cuts
 _SMALLEST_PART = 0.12  # of a typical disk: smaller parts of a split are debris
 _MOST_PARTS = 8
+_MOST_HANDED = 100  # superpixels of the objects on both sides: larger ones gain nothing from one, and cost time
 _SPECK = 0.15  # of a typical disk: smaller objects are never dropped
 _SMALLEST_NEW = 0.4  # of a typical disk: smaller objects are never added
 _ALIKE = 0.2  # largest difference of the mean intensities of two parts of one object, of the brighter one
@@ -37,15 +40,16 @@ class Proposer:
     scene : Scene
     others : sequence of (N,) int arrays
         Segmentations of the superpixels whose objects are tried as well (0 = none), such as an actor's.
-    thorough : bool
-        Whether single superpixels change hands along the objects' outlines, too, and new objects are sought among those
-        that multicuts of the boundary map make.
+    thorough_for : Rules, optional
+        Also try what these rules alone can judge: single superpixels that change hands along the objects' outlines; and
+        if they tell nothing of the background, objects that multicuts of the boundary map make. Unless they judge
+        what touches the image's border like the rest, nothing of that goes there: it would be liked for want of rules.
     """
 
-    def __init__(self, scene: Scene, others: Sequence[NDArray[np.integer]] = (), thorough: bool = False):
+    def __init__(self, scene: Scene, others: Sequence[NDArray[np.integer]] = (), thorough_for: Rules | None = None):
         assert scene.relief is not None, "a lean scene has no pixels to look at"
         self.graph = scene.graph
-        self.thorough = thorough
+        self.thorough = thorough_for is not None
         self.background = scene.background
         self.area = scene.graph.node_sums[:, NODE_SUMS.index("area")]
         self.intensity = scene.graph.node_sums[:, NODE_SUMS.index("intensity")]
@@ -56,11 +60,15 @@ class Proposer:
         gradient = scene.graph.edge_sums[:, EDGE_SUMS.index("gradient")] / np.maximum(scene.graph.edge_length, 1)
         biases = np.quantile(gradient, _BIASES) if len(gradient) else []
         self.cuts = [core, *others, *(multicut(scene.graph, bias - gradient) + 1 for bias in biases)]
-        if thorough:
+        if thorough_for is None:
+            return
+        at_border = scene.graph.node_sums[:, _BORDER].any(axis=1)
+        self.off_limits = at_border & (thorough_for.border != "keep")
+        if not thorough_for.polarity:
             boundary = scene.graph.edge_boundary
             clear = np.percentile(boundary, 95) if len(boundary) else 0.0
             costs = [(share * clear - boundary) * scene.graph.edge_length for share in _SHARES]
-            outlined = [multicut(scene.graph, cost) + 1 for cost in costs]
+            outlined = [self._without(multicut(scene.graph, cost) + 1) for cost in costs]
             self.cuts += outlined
             self.whole += outlined
 
@@ -124,9 +132,15 @@ class Proposer:
             if source and not _stays_whole(node, within):
                 continue
             theirs = members[int(target)] if target else mine[:0]
+            if self.off_limits[mine].any() or self.off_limits[theirs].any() or len(mine) + len(theirs) > _MOST_HANDED:
+                continue
             left = np.where(mine == node, 2 * (target > 0), 1)
             moves.append(Move(np.concatenate([mine, theirs]), np.concatenate([left, np.full(len(theirs), 2)])))
         return moves
+
+    def _without(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Segmentation (N,) without the objects that reach where nothing is tried."""
+        return np.where(np.isin(labels, labels[self.off_limits]), 0, labels).astype(np.int32)
 
     def _additions(self, labels: NDArray[np.int32], nodes: Nodes) -> list[Move]:
         """What of an object lies in the background, if that is most of it."""

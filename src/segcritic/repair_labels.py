@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from segcritic.contours import settle_outlines
 from segcritic.errors import UserError
+from segcritic.images import normalise
 from segcritic.inputs import InputWarning, Ready, warn_of_scale
 from segcritic.local_search import Caution, Judge, objects_of, search
 from segcritic.proposals import CLEAR, Proposer
@@ -114,7 +115,8 @@ def repair_labels(
     given = np.zeros(scene.graph.n_nodes, np.int32)
     given[scene.graph.superpixels.ravel()] = dense[:-1]
     proposer = Proposer(scene, [] if policy is None else [_proposed(scene, policy)])
-    thresholded = bool(rules.polarity) and follow_one_threshold(labels, scene.image)
+    plain = normalise(image.pixels)  # a threshold was put on what the tool saw, noise and all
+    thresholded = bool(rules.polarity) and follow_one_threshold(labels, plain if rules.polarity > 0 else 1 - plain)
     found = search(judge, given, proposer, _THRESHOLDED) if thresholded else _searched(judge, given, proposer)
     result, groups = _matched(scene, given, found, numbers)
     changes = [_change(scene, judge, given, found, numbers, result, group) for group in groups]

@@ -43,7 +43,7 @@ def measure_rules(
     Parameters
     ----------
     images
-        (H, W) each, normalised as for training (`segcritic.images.normalise`).
+        (H, W) each, made ready as for training (`segcritic.noise.quiet`).
     labels
         (H, W) integers each, one number per object, 0 = not annotated or background.
     name

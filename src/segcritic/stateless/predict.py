@@ -11,7 +11,7 @@ from segcritic.contours import fill_holes, settle_outlines
 from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.local_search import Judge, search
 from segcritic.objects import ObjectTable, measure
-from segcritic.partition import Solver, multicut
+from segcritic.partition import Solver, connected_components, multicut
 from segcritic.proposals import REFINED, Proposer
 from segcritic.rules import Rules, class_scores, needed_descriptors, object_scores, rule_scores
 from segcritic.rules.rule import BackgroundRule
@@ -46,7 +46,7 @@ class Segmentation:
     node_reward : (N,) float64
         Reward of each superpixel.
     image : (H, W) float32
-        Normalised.
+        Normalised; if the rules look at brightness, with its noise smoothed. Brightness in the table is of this image.
     """
 
     labels: NDArray[np.int32]
@@ -100,10 +100,13 @@ def label_scene(
     kept = rewards.foreground.copy()
     if refine:
         start = np.where(kept[rewards.objects.node_object[0]], node_labels + 1, 0).astype(np.int32)
-        found = search(Judge(scene, rules, allow_python), start, Proposer(scene, thorough=True), REFINED)
-        node_labels = np.unique(found, return_inverse=True)[1].astype(np.int32)
+        caution = replace(REFINED, least_score=max(REFINED.least_score, rules.keep_above))
+        found = search(Judge(scene, rules, allow_python), start, Proposer(scene, thorough_for=rules), caution)
+        within = found[scene.graph.edges[:, 0]] == found[scene.graph.edges[:, 1]]
+        node_labels = connected_components(scene.graph, within)
         rewards = judge_partition(scene, node_labels, rules, allow_python)
         kept = np.bincount(rewards.objects.node_object[0], found > 0, len(rewards.objects)) > 0
+        kept &= rewards.score >= rules.keep_above  # of an object in two pieces one may be nothing
     objects = measure(scene.graph, node_labels, needed_descriptors(rules) | {"touches_border"})
     if scene.graph.n_nodes == 1 or np.ptp(scene.image) == 0:  # there is nothing to be seen
         kept[:] = False

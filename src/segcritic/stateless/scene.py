@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.images import normalise
-from segcritic.noise import smooth_noise
+from segcritic.noise import quiet
 from segcritic.objects import measure
 from segcritic.recut import cut_along
 from segcritic.rewards import node_weights
@@ -96,7 +96,7 @@ def make_scene(
     along : (H, W) integer, optional
         Labels, 0 = background, along whose outlines the superpixels are cut as well (see `recut.cut_along`).
     """
-    image = normalise(smooth_noise(pixels) if rules.polarity else np.asarray(pixels, np.float32))
+    image = quiet(pixels) if rules.polarity else normalise(pixels)
     if rules.polarity < 0:
         image = 1 - image
     method = rules.superpixels.method if rules.superpixels else "shells"
