@@ -72,7 +72,7 @@ class Run:
         """The default settings, but for length and U-Net."""
         from segcritic.stateless.settings import TrainSettings
 
-        default = TrainSettings(steps=max(1, self.steps))
+        default = TrainSettings(steps=max(1, self.steps), label_reward="objects")
         network = replace(
             default.network,
             pixel_features=self.channels,

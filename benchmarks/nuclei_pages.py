@@ -241,7 +241,8 @@ def few_labels_page(runs: list[Run], results: dict[Run, dict[str, Any]], argumen
 `segcritic train IMAGES --rules RULES --labels LABELS`: images with labels (any of them, or patches; see
 [rules.md](rules.md)) are judged by agreement with their labels, the others by the rules (paper, A.10). mAP, AP50, AP75
 as in [nuclei.md](nuclei.md); of several seeds mean ± standard deviation. A seed also draws which images have labels.
-"Dice of edges": labels reward the actions of a subgraph (`label_reward: edges`, the paper's) instead of objects.
+"Dice of edges": labels reward the actions of a subgraph (`label_reward: edges`, the paper's) instead of objects
+(`objects`). The first is the default, chosen after a look at these rows and at those of [peers.md](peers.md).
 
 {split_text(arguments)}
 

@@ -53,7 +53,7 @@ def planned_few_labels(arguments: Namespace) -> list[Run]:
     """The runs of docs/few_labels.md: rules alone, with a few labelled images, labels alone; raw superpixels."""
     base = {"data": str(arguments.data), "images": arguments.images, "rules": arguments.rules, "steps": arguments.steps}
     folds = [{"fold": fold, "folds": arguments.folds} for fold in chosen_folds(arguments)]
-    rows = [{"labelled": labelled, "label_reward": by} for labelled in (FEW, -1) for by in (None, "edges")]
+    rows = [{"labelled": labelled, "label_reward": by} for labelled in (FEW, -1) for by in ("objects", "edges")]
     runs = []
     for row in ({}, *rows):
         # labels of all images are for orientation: one seed will do

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import common
 
@@ -45,7 +45,7 @@ class Run:
         true outlines
     labelled : number of training images whose labels are used; None = none, -1 = all
     weights : file or folder of a network that the user has
-    label_reward : what labels reward; None = the default
+    label_reward : what labels reward
     """
 
     method: str
@@ -61,32 +61,21 @@ class Run:
     superpixels: str | None = None
     labelled: int | None = None
     weights: str | None = None
-    label_reward: str | None = None
+    label_reward: Literal["objects", "edges"] = "objects"
 
     def file_name(self) -> str:
         """A name to recognise, and a digest of all that determines the result (but code, and where the data lie)."""
         from segcritic.api import load_rules
 
         settings = asdict(self) | {"rules": load_rules(self.rules).to_yaml(), "data": None}
-        for later in (
-            "superpixels",
-            "labelled",
-            "weights",
-            "label_reward",
-        ):  # results from before there were these keep their names
-            if settings[later] is None:
+        # results from before there were these keep their names
+        for later in ("superpixels", "labelled", "weights", "label_reward"):
+            if settings[later] in (None, "objects"):
                 del settings[later]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
         labels = None if self.labelled is None else f"labelled{self.labelled}"
-        parts = [
-            self.method,
-            self.learner,
-            self.superpixels,
-            labels,
-            self.label_reward,
-            f"fold{self.fold}",
-            f"seed{self.seed}",
-        ]
+        by = "edges" if self.label_reward == "edges" else None
+        parts = [self.method, self.learner, self.superpixels, labels, by, f"fold{self.fold}", f"seed{self.seed}"]
         named = [part.replace(" ", "_") for part in parts if part and not part.endswith("None")]
         return "-".join([*named, digest]) + ".json"
 
@@ -216,12 +205,10 @@ def trained(run: Run) -> Trained:
     held_out = pairs[run.fold :: run.folds]
     training = [pair for pair in pairs if pair not in held_out]
     rules, network = rules_of(run), network_of(run)
-    settings = TrainSettings()
+    settings = TrainSettings(label_reward=run.label_reward)
     assert run.fold is not None
     if run.learner is not None:
         settings = replace(settings, learner=run.learner, samples=SAMPLES[run.learner])
-    if run.label_reward is not None:
-        settings = replace(settings, label_reward=run.label_reward)
     if run.steps is not None:
         settings = replace(settings, steps=run.steps)
     if run.seconds is not None:

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from discs import FOUR, TWO, discs, nuclei, scene_of
-from segcritic.errors import UserError
 from segcritic.partition import multicut, partition_of_labels
 from segcritic.rewards import contrast_rewards, edge_rewards, total_reward
 from segcritic.rules import Rules
@@ -16,7 +15,7 @@ from segcritic.supervision import UNLABELLED, supervised
 
 SCENES = [scene_of(), scene_of(TWO, (40, 60), 9.0)]
 COUNT = Rules.loads("count: {expect: 4}\narea: {expect: 380, tolerance: 40%}\nintensity: {brighter_than: background}")
-SETTINGS = TrainSettings(samples=4)
+SETTINGS = TrainSettings(samples=4, label_reward="objects")
 
 
 def raw_actions(scenes, k=4, seed=0):
@@ -189,5 +188,5 @@ def test_true_actions_earn_the_most():
     best, worse = outcome.subgraphs(subgraphs)
     assert best.min() > 0.99
     assert (worse <= best + 1e-6).all()
-    with pytest.raises(UserError, match="label_reward: edges"):
-        TrainSettings(credit_by="object", label_reward="edges", network=NetworkSettings(subgraph_sizes=(1,)))
+    by_object = TrainSettings(samples=4, credit_by="object", network=NetworkSettings(subgraph_sizes=(1,)))
+    assert act([scene], sharp, COUNT, by_object, False).true_action is None

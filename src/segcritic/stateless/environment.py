@@ -112,6 +112,7 @@ def act(
         total.append(total_reward(rewards, scene.weight))
         objects.append(np.bincount(rewards.objects.sample, rewards.foreground, len(raw)))
         first = last
+    by_edges = settings.label_reward == "edges" and settings.credit_by == "subgraph"
     edge_reward = torch.as_tensor(np.concatenate(edge, 1), dtype=torch.float32)
     edge_weight = torch.as_tensor(np.concatenate(weight), dtype=torch.float32)
     if settings.credit_by == "object":
@@ -123,7 +124,7 @@ def act(
         np.stack(total, 1),
         np.stack(objects, 1),
         torch.as_tensor(1 / (1 + np.exp(-raw)), dtype=torch.float32),
-        _true_actions(scenes) if settings.label_reward == "edges" else None,
+        _true_actions(scenes) if by_edges else None,
     )
 
 

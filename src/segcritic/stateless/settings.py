@@ -43,8 +43,8 @@ class TrainSettings:
         What an edge is rewarded with: "subgraph", the means of the subgraphs that it lies in, or "object", the mean
         over its objects (App. A.3, see `object_credit`; asks for `network.subgraph_sizes` of 1 alone).
     label_reward
-        What labels reward: "objects", by their intersection over union, or "edges", the Dice score of each subgraph's
-        actions (the paper's A.10).
+        What labels reward: "edges", the Dice score of each subgraph's actions (the paper's A.10), or "objects", by
+        their intersection over union (so always with credit by object).
     solver
         Of the multicut, in training and prediction: "greedy" additive contraction or "kernighan-lin" (the paper's).
     contrast_weight
@@ -75,7 +75,7 @@ class TrainSettings:
     ema: float = 0.98
     credit: Credit = "share"
     credit_by: CreditBy = "subgraph"
-    label_reward: LabelReward = "objects"
+    label_reward: LabelReward = "edges"
     solver: Solver = "greedy"
     contrast_weight: float = 0.0
     global_reward: GlobalReward = "shared"
@@ -121,8 +121,6 @@ class TrainSettings:
                 )
         if self.credit_by == "object" and self.network.subgraph_sizes != (1,):
             raise UserError("training setting credit_by: object needs network.subgraph_sizes of 1 alone")
-        if self.credit_by == "object" and self.label_reward == "edges":
-            raise UserError("training setting label_reward: edges judges subgraphs; leave credit_by at subgraph")
         if self.global_reward == "critic" and not (self.learner == "critic" and self.network.global_head):
             raise UserError("training setting global_reward: critic needs learner: critic and network.global_head")
 
@@ -136,7 +134,6 @@ class TrainSettings:
             samples=1,
             learning_rate=1e-4,
             credit="maximum",
-            label_reward="edges",
             solver="kernighan-lin",
             critic_target=0.005,
             network=NetworkSettings.paper(),
