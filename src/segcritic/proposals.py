@@ -62,8 +62,8 @@ class Proposer:
         self.cuts = [core, *others, *(multicut(scene.graph, bias - gradient) + 1 for bias in biases)]
         if thorough_for is None:
             return
-        at_border = scene.graph.node_sums[:, _BORDER].any(axis=1)
-        self.off_limits = at_border & (thorough_for.border != "keep")
+        judged_there = thorough_for.border == "keep"
+        self.off_limits = np.any(scene.graph.node_sums[:, _BORDER] > (np.inf if judged_there else 0), axis=1)
         if not thorough_for.polarity:
             boundary = scene.graph.edge_boundary
             clear = np.percentile(boundary, 95) if len(boundary) else 0.0
