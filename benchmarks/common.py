@@ -2,12 +2,15 @@
 
 import importlib.metadata
 import json
+import multiprocessing
 import os
 import platform
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -112,6 +115,38 @@ def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         unfinished.write_text(json.dumps(result, indent=1))
         unfinished.rename(path)
     return json.loads(path.read_text())
+
+
+def run_all(
+    runs: Sequence[Any], cache: Path, measured: Callable[[Any, int], Any], threads: int, from_cache: bool = False
+) -> dict[Any, Any]:
+    """Results of the runs, from the cache or made now (unless `from_cache`), in their order.
+
+    `measured` takes a run and the number of threads and returns something JSON-able, in a process of its own, so that
+    its peak memory is this run's; a run has a `file_name`.
+    """
+    results = {}
+    for number, run in enumerate(runs):
+        path = cache / run.file_name()
+        if not path.exists():
+            if from_cache:
+                continue
+            print(f"run {number + 1} of {len(runs)}: {path.stem}", file=sys.stderr, flush=True)
+        results[run] = kept(path, lambda run=run: {"run": asdict(run)} | _alone(measured, run, threads))
+    return results
+
+
+def _alone(measured: Callable[[Any, int], Any], run: Any, threads: int) -> dict[str, Any]:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measured, run, threads).result()
+
+
+def peak_megabytes() -> float:
+    """Largest memory of this process so far."""
+    import resource
+
+    unit = 1024 if sys.platform != "darwin" else 1  # Linux counts in kB, macOS in bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def score(value: float) -> str:

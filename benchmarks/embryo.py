@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 import embryo_runs
-from common import command, machine, parser, spread, table, use_threads, write_page
-from embryo_runs import LEARNED, LEVELS, METRICS, PATCH, PATCHED, RULES, STILL, SUPERVISED, Run, run_all
+from common import command, machine, parser, run_all, spread, table, use_threads, write_page
+from embryo_runs import LEARNED, LEVELS, METRICS, PATCH, PATCHED, RULES, STILL, SUPERVISED, Run, measured
 
 PAGE = "embryo.md"
 OPTIONS = ("train", "test", "seeds", "steps", "learned_steps", "network_steps")
@@ -36,7 +36,8 @@ def main() -> None:
         options.steps, options.learned_steps, options.network_steps = 40, 5, 20
     use_threads(options.threads)
     runs, learned = planned(options)
-    results = run_all([*runs, *learned], options.cache, options.threads, options.from_cache)
+    found = run_all([*runs, *learned], options.cache, measured, options.threads, options.from_cache)
+    results = {run: result["rows"] for run, result in found.items()}
     if runs[0] not in results:
         sys.exit(f"embryo.py: there are no results in {options.cache}; leave --from-cache out")
     write_page(page(runs, learned, results, options), options, PAGE)
@@ -58,7 +59,6 @@ def planned(options: Namespace) -> tuple[list[Run], list[Run]]:
 
 def cells(rows: list[dict[str, Any]]) -> list[str]:
     """Scores and costs of one row, of several seeds mean and standard deviation."""
-
     trained = [row["training"] for row in rows if row["training"] is not None]
     return [
         *(spread([row["scores"][metric] for row in rows]) for metric in METRICS),

@@ -1,13 +1,8 @@
 """One run of the embryo benchmark, each in a process of its own, kept as JSON."""
 
-import multiprocessing
-import resource
-import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,25 +61,7 @@ class Run:
         return "-".join(words) + ".json"
 
 
-def run_all(runs: Sequence[Run], cache: Path, threads: int, from_cache: bool) -> dict[Run, list[dict[str, Any]]]:
-    """Results of the runs, from the cache or made now (unless `from_cache`): one for each variant of a run."""
-    results = {}
-    for number, run in enumerate(runs):
-        path = cache / run.file_name()
-        if not path.exists():
-            if from_cache:
-                continue
-            print(f"run {number + 1} of {len(runs)}: {path.stem}", file=sys.stderr, flush=True)
-        results[run] = common.kept(path, lambda run=run: {"run": asdict(run), "rows": _alone(run, threads)})["rows"]
-    return results
-
-
-def _alone(run: Run, threads: int) -> list[dict[str, Any]]:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measured, run, threads).result()
-
-
-def measured(run: Run, threads: int) -> list[dict[str, Any]]:
+def measured(run: Run, threads: int) -> dict[str, Any]:
     """Do one run: its row, and for what was trained by rules the row refined by local search."""
     import torch
 
@@ -101,9 +78,8 @@ def measured(run: Run, threads: int) -> list[dict[str, Any]]:
         rows = _by_network(tests, run.steps)
     else:
         rows = _trained(run, tests, rules)
-    # ru_maxrss counts in bytes on macOS, elsewhere in kB
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-    return [row | {"seed": run.seed, "peak_megabytes": peak, "code": code_digest()} for row in rows]
+    cost = {"seed": run.seed, "peak_megabytes": common.peak_megabytes(), "code": code_digest()}
+    return {"rows": [row | cost for row in rows]}
 
 
 def _row(name: str, labels: list[Labels], tests: list, seconds: float, training: float | None, **more: Any) -> dict:

@@ -12,7 +12,7 @@ from pathlib import Path
 import common
 from nuclei_pages import few_labels_page, learners_page, page, peers_page
 from nuclei_peers import planned_few_labels, planned_peers
-from nuclei_runs import LEARNERS, Run, run_all
+from nuclei_runs import LEARNERS, Run, measured
 
 
 def planned(arguments: Namespace) -> list[Run]:
@@ -81,7 +81,7 @@ def main() -> int:
         name, plan, write = "few_labels.md", planned_few_labels, few_labels_page
     try:
         runs = plan(arguments)
-        results = run_all(runs, arguments.cache, arguments.threads, arguments.from_cache)
+        results = common.run_all(runs, arguments.cache, measured, arguments.threads, arguments.from_cache)
         text = write(runs, results, arguments)
     except UserError as error:
         print(f"nuclei.py: {error}", file=sys.stderr)

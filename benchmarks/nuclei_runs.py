@@ -2,11 +2,8 @@
 
 import hashlib
 import json
-import multiprocessing
-import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -88,7 +85,7 @@ def code_digest() -> str:
     parts = ("superpixels", "rules", "stateless", "metrics", "baselines", "boundary_net")
     files = [path for part in parts for path in folder.joinpath(part).glob("*.py")]
     names = ("images", "graph", "pixel_sums", "hulls", "outlines", "partition", "objects", "rewards", "contours")
-    names = (*names, "supervision")
+    names = (*names, "noise", "supervision", "local_search", "proposals")
     files += [folder / f"{name}.py" for name in names]
     digest = hashlib.sha256()
     for path in sorted(files):
@@ -96,36 +93,13 @@ def code_digest() -> str:
     return digest.hexdigest()[:10]
 
 
-def run_all(runs: list[Run], cache: Path, threads: int, from_cache: bool = False) -> dict[Run, dict[str, Any]]:
-    """Results of the runs, from the cache or made now (unless `from_cache`), in their order."""
-    results = {}
-    for number, run in enumerate(runs):
-        path = cache / run.file_name()
-        if not path.exists():
-            if from_cache:
-                continue
-            print(f"run {number + 1} of {len(runs)}: {path.stem}", file=sys.stderr, flush=True)
-        results[run] = common.kept(path, lambda run=run: {"run": asdict(run)} | alone(run, threads))
-    return results
-
-
-def alone(run: Run, threads: int) -> dict[str, Any]:
-    """`measured` in a process of its own, so that its peak memory is this run's."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measured, run, threads).result()
-
-
 def measured(run: Run, threads: int) -> dict[str, Any]:
     """Do one run; return its scores and costs, JSON-able."""
-    import resource
-
     import torch
 
     torch.set_num_threads(threads)
     result = {"rules only": train_and_label, LIMITS: limits}.get(run.method, label)(run)
-    unit = 1024 if sys.platform != "darwin" else 1  # Linux counts in kB, macOS in bytes
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-    return result | {"seed": run.seed, "peak_megabytes": peak, "code": code_digest()}
+    return result | {"seed": run.seed, "peak_megabytes": common.peak_megabytes(), "code": code_digest()}
 
 
 def _read(pairs: list[tuple[Path, Path]]) -> tuple[list[Any], list[Any]]:

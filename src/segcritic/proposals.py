@@ -1,4 +1,4 @@
-"""What the local search tries: merge, split, drop, add, objects of another segmentation, superpixels on the border."""
+"""What the local search tries: merge, split, drop, add, objects of another segmentation, superpixels at outlines."""
 
 from collections.abc import Mapping, Sequence
 
