@@ -14,9 +14,9 @@ from nuclei_runs import SAMPLES, code_digest
 
 if TYPE_CHECKING:
     from segcritic.rules import Rules
-    from segcritic.stateless.agent import Policy
-    from segcritic.stateless.scene import Scene
+    from segcritic.stateless.policy import Policy
     from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.state import Scene
 
 UNET_WIDTHS = (8, 16, 32)
 CIRCLES = {"shape": (128, 128), "count": (3, 7), "ground": 0.12, "contrast": 0.12}
@@ -107,8 +107,8 @@ Pairs = list[tuple["Scene", Any]]
 def images_of(study: Study, seed: int) -> tuple[Pairs, Pairs]:
     """Training and held-out images, made ready, with their true labels; of the circles each seed trains on its own."""
     from segcritic.datasets.circles import circles
-    from segcritic.images import read_image, read_labels
-    from segcritic.stateless.scene import make_scene
+    from segcritic.io.images import read_image, read_labels
+    from segcritic.stateless.state import make_scene
 
     if study.name == "circles":
         parts = circles(study.n, seed, **CIRCLES), circles(study.n, TEST_SEED, **CIRCLES)
@@ -132,8 +132,8 @@ def run(study: Study, variation: str, seed: int) -> dict[str, Any]:
     """Train once; scores, reward and cost, JSON-able."""
     import torch
 
-    from segcritic.stateless.agent import FeatureScale
     from segcritic.stateless.learner import Learner
+    from segcritic.stateless.policy import FeatureScale
     from segcritic.stateless.train import train
 
     rules, settings = study.rules(), study.settings(variation)
@@ -153,8 +153,8 @@ def run(study: Study, variation: str, seed: int) -> dict[str, Any]:
 
 def measured(policy: "Policy", held_out: Pairs, rules: "Rules") -> dict[str, Any]:
     """Scores on the held-out images, means over them, and the reward of the policy's mean actions there."""
-    from segcritic.adapt import mean_reward
     from segcritic.metrics import evaluate
+    from segcritic.models.adapt import mean_reward
     from segcritic.stateless.predict import segment_scene
 
     labels = [segment_scene(scene, policy, rules).labels for scene, _ in held_out]

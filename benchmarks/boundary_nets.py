@@ -40,9 +40,9 @@ def fold_network(
     -------
     segcritic.boundary_net.BoundaryNet, or of the kind "contrastive" segcritic.baselines.contrastive.ContrastiveNet
     """
-    from segcritic.baselines.contrastive import ContrastiveNet, train_contrastive
+    from baselines.contrastive import ContrastiveNet, train_contrastive
     from segcritic.boundary_net import BoundaryNet, train
-    from segcritic.images import read_image, read_labels
+    from segcritic.io.images import read_image, read_labels
 
     folder = folder_of(images, fold, folds, cache, seed, kind)
     name = folder.name

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 import segcritic
-from segcritic.baselines import otsu
+from baselines import otsu
 from segcritic.datasets.circles import circles
-from segcritic.images import normalise
+from segcritic.pixels.preprocess import normalise
 from segcritic.rules import load_builtin
 from segcritic.superpixels import bound, superpixels
 from segcritic.superpixels.hough import SURE, likely_circles

@@ -14,7 +14,7 @@ from nuclei_runs import code_digest
 if TYPE_CHECKING:
     from segcritic.boundary_net import BoundaryNet
     from segcritic.rules import Rules
-    from segcritic.stateless.scene import Scene
+    from segcritic.stateless.state import Scene
 
 TEST_SEED = 300_000
 METRICS = ("VI", "VI_merge", "VI_split", "mAP", "AP50")
@@ -67,7 +67,7 @@ def measured(run: Run, threads: int) -> dict[str, Any]:
 
     from segcritic.datasets.embryo import embryos
     from segcritic.rules import load_builtin
-    from segcritic.stateless.scene import make_scene
+    from segcritic.stateless.state import make_scene
 
     torch.set_num_threads(threads)
     rules, tests = load_builtin("radial"), embryos(run.test, TEST_SEED)
@@ -94,7 +94,7 @@ def _row(name: str, labels: list[Labels], tests: list, seconds: float, training:
 def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
     """What learns nothing; of those with a level the one of `LEVELS` with the best VI."""
     from segcritic.stateless.predict import label_scene
-    from segcritic.stateless.scene import make_scene
+    from segcritic.stateless.state import make_scene
     from segcritic.superpixels import bound
 
     start = time.process_time()
@@ -128,7 +128,7 @@ def _best(
 
 def _by_network(tests: list, steps: int | None) -> list[dict[str, Any]]:
     """A U-Net that learned outlines from labels of other cells, as the paper's had."""
-    from segcritic.baselines import unet_components, unet_multicut
+    from baselines import unet_components, unet_multicut
 
     start = time.process_time()
     network = tissue_network(steps)
@@ -182,11 +182,12 @@ def tissue(seed: int, side: int = 192) -> tuple[NDArray[np.float32], Labels]:
 def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
     """Train an actor; label the test images by it, and once more refined."""
     from segcritic.datasets.embryo import embryos
+    from segcritic.graph.project import UNLABELLED
+    from segcritic.stateless.label_rewards import supervised
     from segcritic.stateless.predict import segment_scene
-    from segcritic.stateless.scene import make_scene
     from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.state import make_scene
     from segcritic.stateless.train import train
-    from segcritic.supervision import UNLABELLED, supervised
 
     settings = TrainSettings() if run.steps is None else replace(TrainSettings(), steps=run.steps)
     channels = next((channels for channels, name in LEARNED.items() if name == run.method), 0)
@@ -234,7 +235,7 @@ def cut(scene: "Scene", level: float, boundary: str, rules: "Rules | None" = Non
     Objects at the image border are background; with rules, so is all that these would not keep.
     """
     from segcritic.graph import EDGE_SUMS
-    from segcritic.partition import multicut
+    from segcritic.graph.partition import multicut
     from segcritic.stateless.environment import judge_partition
 
     graph = scene.graph

@@ -18,8 +18,9 @@ from skimage.measure import regionprops_table
 from skimage.segmentation import watershed
 
 from segcritic.graph import SuperpixelGraph, build_graph
-from segcritic.objects import measure
-from segcritic.partition import multicut, to_labels
+from segcritic.graph.objects import measure
+from segcritic.graph.partition import multicut
+from segcritic.graph.project import to_labels
 
 DESCRIPTORS = {  # ours -> scikit-image's
     "area": "area",

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from figure_runs import Result, Run, pixel_features, tests
 
 if TYPE_CHECKING:
-    from segcritic.stateless.agent import Policy
+    from segcritic.stateless.policy import Policy
     from segcritic.stateless.predict import Segmentation
-    from segcritic.stateless.scene import Scene
+    from segcritic.stateless.state import Scene
 
 Picture = NDArray[np.uint8]
 Titled = tuple[str, Picture]
@@ -70,7 +70,7 @@ def _encoded(image: Image.Image) -> bytes:
 
 def pieces_picture(pieces: NDArray[np.integer], scale: int) -> Picture:
     """Fill every piece, numbered from 0, with a colour of its own."""
-    from segcritic.drawing import enlarge, label_colors
+    from segcritic.report.pictures import enlarge, label_colors
 
     return enlarge(label_colors(int(pieces.max()) + 1).astype(np.uint8)[pieces], scale)
 
@@ -96,8 +96,8 @@ class Shown:
 
     @classmethod
     def of(cls, run: Run, result: Result, scale: int, judged_by_labels: bool = False) -> "Shown":
+        from segcritic.stateless.label_rewards import supervised
         from segcritic.stateless.predict import segment_scene
-        from segcritic.supervision import supervised
 
         scene, true = tests(run)[0]
         scene = supervised(scene, true if judged_by_labels else None, "the image shown")
@@ -108,7 +108,7 @@ class Shown:
         return "truth", self.labelled(self.true)
 
     def raw(self) -> Titled:
-        from segcritic.drawing import gray
+        from segcritic.report.pictures import gray
 
         return "image", gray(self.scene.image, self.scale)
 
@@ -116,12 +116,12 @@ class Shown:
         return f"{self.scene.graph.n_nodes} superpixels", pieces_picture(self.scene.graph.superpixels, self.scale)
 
     def outlines(self) -> Titled:
-        from segcritic.drawing import superpixel_picture
+        from segcritic.report.pictures import superpixel_picture
 
         return "superpixel edges", superpixel_picture(self.scene.graph, self.scene.image, self.scale)
 
     def actions(self, title: str = "actions") -> Titled:
-        from segcritic.drawing import action_picture
+        from segcritic.report.pictures import action_picture
 
         return title, action_picture(self.scene.graph, self.found.split, self.scene.image, self.scale)
 
@@ -129,19 +129,19 @@ class Shown:
         return title, self.labelled(self.found.labels)
 
     def rewards(self, title: str = "rewards") -> Titled:
-        from segcritic.drawing import reward_picture
+        from segcritic.report.pictures import reward_picture
 
         return title, reward_picture(self.scene.graph, self.found.node_reward, self.scene.image, self.scale)
 
     def features(self, title: str, features: Any = None) -> Titled:
         """Principal components: of the U-Net's pixel features, unless others are given."""
-        from segcritic.drawing import feature_picture
+        from segcritic.report.pictures import feature_picture
 
         return title, feature_picture(
             pixel_features(self.policy, self.scene) if features is None else features, self.scale
         )
 
     def labelled(self, labels: Any) -> Picture:
-        from segcritic.drawing import label_picture
+        from segcritic.report.pictures import label_picture
 
         return label_picture(self.scene.image, labels, self.scale)

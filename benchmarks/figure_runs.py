@@ -18,10 +18,10 @@ from nuclei_runs import code_digest
 
 if TYPE_CHECKING:
     from segcritic.rules import Rules
-    from segcritic.stateless.agent import Policy
     from segcritic.stateless.learner import Learner
-    from segcritic.stateless.scene import Scene
+    from segcritic.stateless.policy import Policy
     from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.state import Scene
     from segcritic.stateless.train import TrainedActor
 
 RULES = {"circles": "circles", "embryos": "radial"}
@@ -181,7 +181,7 @@ def images(data: str, n: int, seed: int) -> Pairs:
     from segcritic.datasets.circles import circles
     from segcritic.datasets.embryo import embryos
     from segcritic.rules import load_builtin
-    from segcritic.stateless.scene import make_scene
+    from segcritic.stateless.state import make_scene
 
     rules = load_builtin(RULES[data])
     drawn = circles(n, seed, **CIRCLES) if data == "circles" else embryos(n, seed)
@@ -225,7 +225,7 @@ def _measured(run: Run, cache: Path, weights: Path) -> dict[str, Any]:
 
 
 def _training_images(run: Run) -> "list[Scene]":
-    from segcritic.supervision import supervised
+    from segcritic.stateless.label_rewards import supervised
 
     pairs = images(run.data, run.n_train, run.image_seed)
     return [
@@ -237,8 +237,8 @@ def _training_images(run: Run) -> "list[Scene]":
 def _learner(run: Run, scenes: "list[Scene]") -> "Learner":
     import torch
 
-    from segcritic.stateless.agent import FeatureScale
     from segcritic.stateless.learner import Learner
+    from segcritic.stateless.policy import FeatureScale
 
     return Learner(run.settings(), FeatureScale.of(scenes), run.seed, torch.device("cpu"))
 
@@ -272,8 +272,8 @@ def _trained(run: Run, scenes: "list[Scene]", before: "TrainedActor | None") -> 
 
 def _scores(run: Run, policy: "Policy") -> dict[str, float]:
     """Means over the test images, and the reward of the policy's mean actions on as many validation images."""
-    from segcritic.adapt import mean_reward
     from segcritic.metrics import evaluate
+    from segcritic.models.adapt import mean_reward
     from segcritic.stateless.predict import segment_scene
 
     rules, pairs = run.rules(), tests(run)

@@ -32,7 +32,7 @@ from figure_runs import (
 from figure_seeds import figure_8
 
 if TYPE_CHECKING:
-    from segcritic.stateless.scene import Scene
+    from segcritic.stateless.state import Scene
 
 PAGE = "figures.md"
 REPULSIONS = (1.3, 1.6, 2.0, 2.5, 3.0)  # of the mutex watershed
@@ -108,8 +108,8 @@ these test images*; the largest piece is the ground. Rewards are 0.5 (amber) whe
 
 
 def figure_5(plan: Plan, cache: Path) -> Figure:
-    from segcritic.drawing import gray
     from segcritic.metrics import evaluate
+    from segcritic.report.pictures import gray
     from segcritic.superpixels import bound
     from segcritic.superpixels.lines import line_strength
 

@@ -109,7 +109,7 @@ def _examples(arguments: Namespace) -> tuple[list[Any], list[Any]]:
 
 
 def _settings(arguments: Namespace, examples: list[Any]) -> Any:
-    from segcritic.annotated import choose_settings
+    from segcritic.models.annotated import choose_settings
 
     settings = choose_settings(examples)
     given = {f"{stage}_steps": 2 if arguments.quick else getattr(arguments, f"{stage}_steps") for stage in STEPS}
@@ -284,8 +284,8 @@ Ceilings on the held-out images, mean Dice: {_ceiling(held_out, settings):.3f} b
 
 def _ship(name: str, settings: Any, examples: list[Any], held_out: list[Any], arguments: Namespace) -> None:
     """Write the model of a variant, with its card, as the shipped model `leaves`."""
-    from segcritic.cards import labels_card
-    from segcritic.recurrent_model import RecurrentModel
+    from segcritic.models.cards import labels_card
+    from segcritic.models.recurrent import RecurrentModel
 
     seed = arguments.seeds[0]
     agent = _trained(name, seed, settings, examples, arguments, arguments.cache / f"{_slug(name)}-seed{seed}")

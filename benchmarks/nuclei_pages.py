@@ -167,7 +167,7 @@ the list sorted by name, starting at the f-th. Everything that learns, learns on
 def peers_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
     """The text of docs/peers.md."""
 
-    from segcritic.baselines.contrastive import CHANNELS
+    from baselines.contrastive import CHANNELS
     from segcritic.stateless.settings import TrainSettings
 
     steps = arguments.steps or TrainSettings().steps
@@ -197,7 +197,7 @@ method. "labels": the actor is rewarded for agreement of objects with the labels
 rules, or by the Dice score of the edges of each subgraph (`label_reward: edges`, the paper's A.10). Bound: each
 superpixel is given to the true nucleus that covers most of it.
 
-**Contrastive embedding + clustering.** `segcritic.baselines.contrastive`: a network of the same build, size, updates
+**Contrastive embedding + clustering.** `baselines.contrastive`: a network of the same build, size, updates
 and labels, which predicts the foreground and {CHANNELS} numbers per pixel by the discriminative loss of De Brabandere,
 Neven and Van Gool (2017), with that publication's margins; to two of them the pixel's position is added, since crops
 and images have different borders to be told apart by; a mean shift in each connected component of the foreground makes

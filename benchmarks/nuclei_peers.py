@@ -77,8 +77,8 @@ def network_of(run: Run) -> Any:
 
 def rules_of(run: Run) -> Any:
     """The run's rules, with superpixels from maps if it has a network."""
-    from segcritic.api import load_rules
-    from segcritic.inputs import choose_superpixels
+    from segcritic.io.samples import choose_superpixels
+    from segcritic.rules import load_rules
 
     return choose_superpixels(load_rules(run.rules), None, run.superpixels is not None)[0]
 
@@ -86,7 +86,7 @@ def rules_of(run: Run) -> Any:
 def inputs_of(run: Run, network: Any, pixels: Any, truth: Any) -> tuple[Any, Any]:
     """Boundary maps and superpixels for `make_scene` and `segment`; the truth is looked at for truth-cut ones only."""
     from segcritic.superpixels import superpixels
-    from segcritic.superpixels.boundary_maps import cut_at_truth
+    from segcritic.superpixels.boundaries import cut_at_truth
 
     if network is None:
         return None, None
@@ -98,9 +98,9 @@ def inputs_of(run: Run, network: Any, pixels: Any, truth: Any) -> tuple[Any, Any
 
 def worker(run: Run, network: Any) -> Callable[[Any, Any], Any]:
     """The function that labels pixels (or for the bound, cuts superpixels); its second argument is the truth."""
-    from segcritic import baselines
-    from segcritic.baselines.contrastive import contrastive_clusters
-    from segcritic.stateless.scene import make_scene
+    import baselines
+    from baselines.contrastive import contrastive_clusters
+    from segcritic.stateless.state import make_scene
 
     def components(pixels: Any, truth: Any) -> Any:
         return baselines.unet_components(inputs_of(run, network, pixels, truth)[0])

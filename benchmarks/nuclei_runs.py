@@ -62,7 +62,7 @@ class Run:
 
     def file_name(self) -> str:
         """A name to recognise, and a digest of all that determines the result (but code, and where the data lie)."""
-        from segcritic.api import load_rules
+        from segcritic.rules import load_rules
 
         settings = asdict(self) | {"rules": load_rules(self.rules).to_yaml(), "data": None}
         # results from before there were these keep their names
@@ -103,7 +103,7 @@ def measured(run: Run, threads: int) -> dict[str, Any]:
 
 
 def _read(pairs: list[tuple[Path, Path]]) -> tuple[list[Any], list[Any]]:
-    from segcritic.images import read_image, read_labels
+    from segcritic.io.images import read_image, read_labels
 
     return [read_image(image).pixels for image, _ in pairs], [read_labels(labels) for _, labels in pairs]
 
@@ -169,11 +169,11 @@ def trained(run: Run) -> Trained:
     import numpy as np
 
     from nuclei_peers import inputs_of, network_of, rules_of
+    from segcritic.stateless.label_rewards import supervised
     from segcritic.stateless.predict import segment
-    from segcritic.stateless.scene import make_scene
     from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.state import make_scene
     from segcritic.stateless.train import train
-    from segcritic.supervision import supervised
 
     pairs = common.nuclei_pairs(Path(run.data), run.images)
     held_out = pairs[run.fold :: run.folds]

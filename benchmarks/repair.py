@@ -22,13 +22,13 @@ KINDS = ("merge", "split", "removal", "addition", "rearrangement", "outline")
 
 def repaired(pairs: list[tuple[Path, Path]], rules_name: str) -> dict[str, list[dict[str, Any]]]:
     """Scores before and after, changes and seconds of every image, by what made the labels."""
+    from baselines import distance_watershed, otsu
     from repair_faults import with_faults
-    from segcritic.api import load_rules
-    from segcritic.baselines import distance_watershed, otsu
-    from segcritic.images import read_image, read_labels
-    from segcritic.inputs import Ready
+    from segcritic.io.images import read_image, read_labels
+    from segcritic.io.samples import Ready
     from segcritic.metrics import evaluate
-    from segcritic.repair_labels import repair_labels
+    from segcritic.rules import load_rules
+    from segcritic.search.repair import repair_labels
 
     rules = load_rules(rules_name)
     results: dict[str, list[dict[str, Any]]] = {}
@@ -89,7 +89,7 @@ clearly reward. Nothing is trained and no annotation is used. How it works: [met
 **Data and split.** {common.NUCLEI_TEXT} Of the list sorted by name every sixth image, from the third on: {n_images}
 images.
 
-**Labels.** Stand-ins for other tools. *Otsu* and *distance watershed*: `segcritic.baselines`. *Truth with faults*: the
+**Labels.** Stand-ins for other tools. *Otsu* and *distance watershed*: `baselines`. *Truth with faults*: the
 true labels, in which {FAULT_RATE:.0%} of the touching pairs are merged, of the other nuclei about {FAULT_RATE:.0%} each
 split, missed, shrunk, and grown by one pixel, and as many false ellipses added (`benchmarks/repair_faults.py`, seed =
 number of the image). *Truth*: nothing should change. No labels of StarDist or

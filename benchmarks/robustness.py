@@ -72,9 +72,10 @@ def main() -> None:
 
 def page(options: Namespace) -> str:
     """Score everything and write the Markdown page."""
+    import baselines
     import segcritic
-    from segcritic import baselines, models
-    from segcritic.images import read_image, read_labels
+    from segcritic import models
+    from segcritic.io.images import read_image, read_labels
 
     model = models.load("nuclei")
     everything = common.nuclei_pairs(options.data)
@@ -110,8 +111,8 @@ were settled while looking at scores on it: what matters here is how much is los
 
 **Changes.** Noise is normal and white, its standard deviation given as a share of what lies between percentiles 5 and
 99.5. A ramp is added light, from none at the left to that share at the right; a vignette dims the corners by 70 %. How
-much noise `segcritic.noise` tolerates was chosen by scores on every seventh image of this list, from the second on,
-with noise of 0 to 0.5; those are not among the images here.
+much noise `segcritic.pixels.preprocess` tolerates was chosen by scores on every seventh image of this list, from the
+second on, with noise of 0 to 0.5; those are not among the images here.
 
 **Command.** `{common.command(options, ("quick",) if options.quick else ("images",))}`
 

@@ -56,7 +56,8 @@ def rows(quick: bool) -> list[Row]:
 
 def measure(compared: list[Row], pairs: list[tuple[Path, Path]]) -> list[Any]:
     """Fill the rows; return the true labels."""
-    from segcritic.images import normalise, read_image, read_labels
+    from segcritic.io.images import read_image, read_labels
+    from segcritic.pixels.preprocess import normalise
     from segcritic.superpixels import bound, superpixels
 
     truth = []

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import common
 
 if TYPE_CHECKING:
-    from segcritic.stateless.scene import Scene
     from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.state import Scene
 
 RELEASE_SECONDS, RELEASE_RATE = 6.4, 88.0
 """One update of the published release, one thread: seconds, and the thread's GFLOP/s in matrix products."""
@@ -40,8 +40,8 @@ def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "Scene"
     import numpy as np
     from scipy.ndimage import gaussian_filter
 
-    from segcritic.api import load_rules
-    from segcritic.stateless.scene import make_scene
+    from segcritic.rules import load_rules
+    from segcritic.stateless.state import make_scene
 
     rng = np.random.default_rng(seed)
     height, width = n_rows * _CELL, n_cols * _CELL
@@ -67,9 +67,9 @@ def cost(scene: "Scene", settings: "TrainSettings", repeats: int) -> Cost:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from segcritic.api import load_rules
-    from segcritic.stateless.agent import FeatureScale
+    from segcritic.rules import load_rules
     from segcritic.stateless.learner import Learner
+    from segcritic.stateless.policy import FeatureScale
 
     rules = load_rules("nuclei")
     learner = Learner(settings, FeatureScale.of([scene]), 0, torch.device("cpu"))

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from segcritic.rules import Rules, load_builtin
-from segcritic.stateless.scene import Scene, make_scene
+from segcritic.stateless.state import Scene, make_scene
 
 FOUR = ((16, 16), (16, 46), (46, 20), (48, 48))
 TWO = ((20, 18), (20, 42))

@@ -7,8 +7,8 @@ import tifffile
 
 import segcritic
 import segcritic.stateless.train
-from segcritic.errors import UserError
-from segcritic.inputs import InputWarning, find_sources
+from segcritic.errors import InputWarning, UserError
+from segcritic.io.samples import find_sources
 from segcritic.rules import load_builtin
 from small_model import RULES, disks, trained, write_disks
 

@@ -10,10 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcritic.api import check_rules, evaluate, load, load_rules, measure_rules, repair, train
+    from segcritic.api import check_rules, evaluate, load, measure_rules, repair, train
     from segcritic.errors import UserError
     from segcritic.models import Model
-    from segcritic.rules import Rules
+    from segcritic.rules import Rules, load_rules
 
 __version__: str
 

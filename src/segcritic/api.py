@@ -11,45 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic import metrics
-from segcritic.cards import rules_card
-from segcritic.errors import UserError
-from segcritic.images import read_labels
-from segcritic.inputs import Images, InputWarning, Ready, choose_superpixels, find_sources, warn_of_scale
+from segcritic.errors import InputWarning, UserError
+from segcritic.io.images import read_labels
+from segcritic.io.samples import Images, Ready, choose_superpixels, find_sources, warn_of_scale
 from segcritic.models import InputNeeds, Model, RecurrentModel, load
-from segcritic.noise import quiet
-from segcritic.rules import BUILTIN, Rules, load_builtin
+from segcritic.models.cards import rules_card
+from segcritic.pixels.preprocess import quiet
+from segcritic.rules import Rules, load_rules
 from segcritic.rules import measure_rules as measure_rules_of_arrays
-from segcritic.threads import few_threads
+from segcritic.training.threads import few_threads
 
 if TYPE_CHECKING:
-    from segcritic.audit import AuditResult
-    from segcritic.repair_labels import Repaired
+    from segcritic.io.samples import Labels
+    from segcritic.search.audit import AuditResult
+    from segcritic.search.repair import Repaired
     from segcritic.stateless.train import Progress
-    from segcritic.supervision import Labels
 
 __all__ = ["Checked", "Preset", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "repair", "train"]
 
 Preset = Literal["default", "paper"]
 Method = Literal["rules", "recurrent"]
-
-
-def load_rules(rules: str | os.PathLike[str] | Rules) -> Rules:
-    """Return rules given as such, as a file, or by the name of a built-in file (a file of that name comes first).
-
-    Raises
-    ------
-    UserError
-        When there is neither such a file nor such built-in rules, or the file has a mistake; it names the line.
-    """
-    if isinstance(rules, Rules):
-        return rules
-    if not Path(rules).exists() and str(rules) in BUILTIN:
-        return load_builtin(str(rules))
-    if not Path(rules).exists():
-        raise UserError(f"there is no rules file {rules}, and no built-in rules of that name ({', '.join(BUILTIN)})")
-    if Path(rules).is_dir():
-        raise UserError(f"{rules} is a folder; give a rules file")
-    return Rules.load(rules)
 
 
 def train(
@@ -89,7 +70,7 @@ def train(
         raise UserError("method recurrent learns from labels; give labels (--labels) of the images")
     if rules is not None:
         raise UserError("method recurrent learns from labels alone; leave the rules out")
-    from segcritic.annotated import train_on_labels
+    from segcritic.models.annotated import train_on_labels
 
     return train_on_labels(images, labels, **settings)  # type: ignore[arg-type]
 
@@ -144,10 +125,11 @@ def train_by_rules(
     UserError
         When a file cannot be used (it names it), the rules have a mistake, or no image shows anything.
     """
-    from segcritic.stateless.scene import make_scene
+    from segcritic.io.samples import pair_labels
+    from segcritic.stateless.label_rewards import supervised
     from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.state import make_scene
     from segcritic.stateless.train import train as train_on_scenes
-    from segcritic.supervision import pair_labels, supervised
 
     if preset not in ("default", "paper"):
         raise UserError(f"there is no preset '{preset}'; choose default or paper")
@@ -215,7 +197,7 @@ def check_rules(
     at_most: int = 5,
     on_image: Callable[[int, int], None] | None = None,
 ) -> "tuple[list[Checked], AuditResult]":
-    """Search for segmentations that the rules like, before training: do they cheat? See `segcritic.audit`.
+    """Search for segmentations that the rules like, before training: do they cheat? See `segcritic.search.audit`.
 
     Parameters
     ----------
@@ -232,8 +214,8 @@ def check_rules(
     UserError
         As `train`.
     """
-    from segcritic.audit import AuditResult, audit
-    from segcritic.stateless.scene import make_scene
+    from segcritic.search.audit import AuditResult, audit
+    from segcritic.stateless.state import make_scene
 
     if at_most < 1:
         raise UserError(f"the number of images is {at_most}; give at least 1")
@@ -267,7 +249,7 @@ def repair(
     channel: int | str | None = None,
     allow_python: bool = False,
 ) -> "Repaired | list[Repaired]":
-    """Mend labels from any tool where the rules clearly see a fault; nothing is trained. See `segcritic.repair_labels`.
+    """Mend labels from any tool where the rules clearly see a fault; nothing is trained. See `segcritic.search.repair`.
 
     Parameters
     ----------
@@ -288,7 +270,7 @@ def repair(
     UserError
         When a file cannot be used, labels have no image or another shape, or the rules have a mistake.
     """
-    from segcritic import repair_job
+    from segcritic.models import repair_job
 
     job = repair_job.prepare(labels, images, rules, model, boundaries, superpixels, channel, allow_python)
     results = [job.repair(pair, pair.source.read()) for pair in job.pairs]

@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     The command line prints the sentence alone and leaves with exit code 2; the Python API raises it.
     """
+
+
+class InputWarning(UserWarning):
+    """Input that can be worked with, but in which there is nothing to find."""

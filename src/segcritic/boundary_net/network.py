@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segcritic.errors import UserError
-from segcritic.files import atomic_dir, atomic_path
-from segcritic.images import normalise
-from segcritic.model_folder import summary
-from segcritic.stateless.unet import UNet
+from segcritic.io.atomic import atomic_dir, atomic_path
+from segcritic.nn.unet import UNet
+from segcritic.pixels.preprocess import normalise
+from segcritic.training.folder import summary
 
 VERSION = 1
 _SHIPPED = Path(__file__).parent / "shipped"

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 from torch import Tensor, nn
 
-from segcritic import checkpoint as checkpoints
 from segcritic.boundary_net.network import BoundaryNet, MapNet, dimmed, prepare
 from segcritic.errors import UserError
+from segcritic.training import checkpoint as checkpoints
 
 Net = TypeVar("Net", bound=MapNet)
 _CHECKPOINT_SECONDS = 30.0

@@ -73,7 +73,7 @@ def _complain(sentence: str) -> int:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_rest: object) -> None:
     """Show warnings about the input, in one line; those of libraries about their own code help nobody here."""
-    from segcritic.inputs import InputWarning
+    from segcritic.errors import InputWarning
 
     if issubclass(category, InputWarning):
         print(f"segcritic: warning: {message}", file=sys.stderr)

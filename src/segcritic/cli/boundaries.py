@@ -34,7 +34,7 @@ def boundaries(
 
     from segcritic.boundary_net import load, write_maps
     from segcritic.errors import UserError
-    from segcritic.inputs import find_sources
+    from segcritic.io.samples import find_sources
 
     network = load(model)
     sources = find_sources(images, channel=channel)

@@ -17,12 +17,13 @@ def demo(*, out: Path = Path("demo")) -> None:
     """
     from skimage.data import coins
 
-    from segcritic import api, drawing
+    from segcritic import api
     from segcritic.cli.progress import TrainingProgress
     from segcritic.cli.segment import MEASUREMENTS, OVERLAYS
-    from segcritic.export import write_measurements
-    from segcritic.files import atomic_path
-    from segcritic.images import write_labels
+    from segcritic.io.atomic import atomic_path
+    from segcritic.io.images import write_labels
+    from segcritic.io.tables import write_measurements
+    from segcritic.report import pictures as drawing
     from segcritic.report import write_report
     from segcritic.rules import init
 

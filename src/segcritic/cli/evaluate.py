@@ -64,7 +64,7 @@ def _check_replaceable(path: Path) -> None:
 
 def _write(path: Path, content: dict) -> None:
     from segcritic.errors import UserError
-    from segcritic.files import atomic_text
+    from segcritic.io.atomic import atomic_text
 
     text = json.dumps(content, indent=1) + "\n"
     if path.exists() and (path.is_symlink() or not path.is_file()):  # /dev/stdout and its like: not to be renamed over

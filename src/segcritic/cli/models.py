@@ -10,8 +10,8 @@ def models(name: str | None = None, /) -> None:
         A model's name or folder: show its whole card.
     """
     from segcritic import boundary_net
-    from segcritic.model_folder import shipped
     from segcritic.models import load
+    from segcritic.training.folder import shipped
 
     networks = boundary_net.shipped()
     if name is not None and (name in networks or boundary_net.is_network(name)):

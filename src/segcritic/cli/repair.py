@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
 
 if TYPE_CHECKING:
-    from segcritic.repair_labels import Change, Repaired
+    from segcritic.search.repair import Change, Repaired
 
 CHANGES = "changes.csv"
 
@@ -53,10 +53,10 @@ def repair(
     from rich.console import Console
     from rich.progress import track
 
-    from segcritic import repair_job
     from segcritic.errors import UserError
-    from segcritic.export import write_measurements
-    from segcritic.images import write_labels
+    from segcritic.io.images import write_labels
+    from segcritic.io.tables import write_measurements
+    from segcritic.models import repair_job
 
     job = repair_job.prepare(labels, images, rules, model, boundaries, superpixels, channel, allow_python)
     if out.exists() and not out.is_dir():

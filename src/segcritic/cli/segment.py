@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
 
 if TYPE_CHECKING:
-    from segcritic.ensemble import Ensemble
-    from segcritic.inputs import Source
+    from segcritic.io.samples import Source
     from segcritic.models import Model, RecurrentModel
+    from segcritic.models.ensemble import Ensemble
 
 MEASUREMENTS = "measurements.csv"
 OVERLAYS = "overlays"
@@ -68,10 +68,10 @@ def segment(
     from rich.progress import track
 
     from segcritic import models
-    from segcritic.ensemble import Ensemble
     from segcritic.errors import UserError
-    from segcritic.export import write_measurements
-    from segcritic.images import write_labels
+    from segcritic.io.images import write_labels
+    from segcritic.io.tables import write_measurements
+    from segcritic.models.ensemble import Ensemble
 
     if adapt is not None and not adapt > 0:
         raise UserError(f"--adapt is {adapt:g}; give seconds, a number above 0")
@@ -127,10 +127,10 @@ def segment(
 
 def _adapted(loaded: "Model | Ensemble", sources: "list[Source]", seconds: float) -> "Model | Ensemble":
     """Adapt one model or each of several, and say what it brought. Images that cannot be read are told later."""
-    from segcritic.adapt import adapt
     from segcritic.cli.progress import TrainingProgress
-    from segcritic.ensemble import Ensemble
     from segcritic.errors import UserError
+    from segcritic.models.adapt import adapt
+    from segcritic.models.ensemble import Ensemble
 
     images = []
     for source in sources:
@@ -183,8 +183,8 @@ def _overlay_path(target: Path) -> Path:
 
 def _write_overlay(target: Path, image: Any, labels: Any, in_order: bool) -> None:
     """Draw the objects over the image; from blue to yellow where their numbers are the order of their finding."""
-    from segcritic.drawing import overlay, png, step_colors
-    from segcritic.files import atomic_path
+    from segcritic.io.atomic import atomic_path
+    from segcritic.report.pictures import overlay, png, step_colors
 
     colors = step_colors(int(labels.max())) if in_order else None
     with atomic_path(_overlay_path(target)) as temporary:

@@ -67,8 +67,8 @@ def train(
     from segcritic import api
     from segcritic.cli.progress import TrainingProgress
     from segcritic.errors import UserError
-    from segcritic.model_folder import CHECKPOINT, check_target, is_model
     from segcritic.models import Model
+    from segcritic.training.folder import CHECKPOINT, check_target, is_model
 
     own = _own_settings(
         method,

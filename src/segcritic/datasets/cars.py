@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segcritic.datasets.folder import Pairs
 from segcritic.errors import UserError
-from segcritic.images import pair_by_stem, read_labels, read_rgb
+from segcritic.io.images import pair_by_stem, read_labels, read_rgb
 
 PAGE = "https://www.cvlibs.net/datasets/kitti/eval_instance_seg.php?benchmark=instanceSegmentation2015"
 TERMS = "CC BY-NC-SA 3.0"

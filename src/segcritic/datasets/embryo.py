@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segcritic.datasets.folder import Pairs, write_folder
 from segcritic.errors import UserError
-from segcritic.images import Image
+from segcritic.io.images import Image
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
-from segcritic.files import atomic_path
-from segcritic.images import ColourImage, Image, pair_by_stem, read_image, read_labels, write_labels
+from segcritic.io.atomic import atomic_path
+from segcritic.io.images import ColourImage, Image, pair_by_stem, read_image, read_labels, write_labels
 
 
 @dataclass(frozen=True)

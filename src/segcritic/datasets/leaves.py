@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segcritic.datasets.folder import Pairs
 from segcritic.errors import UserError
-from segcritic.images import pair_by_stem, read_rgb
+from segcritic.io.images import pair_by_stem, read_rgb
 
 PAGE = "https://www.plant-phenotyping.org/datasets-home"
 PARTS = ("A1", "A2", "A3", "A4")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
-from segcritic.images import pair_by_stem, read_labels, stem
+from segcritic.io.images import pair_by_stem, read_labels, stem
 from segcritic.metrics.counting import difference_in_count, symmetric_best_dice
 from segcritic.metrics.coverage import (
     false_negative_fraction,

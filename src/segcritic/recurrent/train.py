@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segcritic import checkpoint as checkpoints
 from segcritic.errors import UserError
-from segcritic.interrupts import TornError, held_back
 from segcritic.recurrent.learner import STAGES, Learner
 from segcritic.recurrent.networks import Networks
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.recurrent.views import Example, draw_batch
+from segcritic.training import checkpoint as checkpoints
+from segcritic.training.interrupts import TornError, held_back
 
 _CHECKPOINT_SECONDS = 30.0
 _CURVE_POINTS = 100  # of a stage

@@ -1,6 +1,6 @@
 """What an object should look like: rules in a YAML file, and the scores that they give."""
 
-from segcritic.rules.builtin import BUILTIN, init, load_builtin
+from segcritic.rules.builtin import BUILTIN, init, load_builtin, load_rules
 from segcritic.rules.judge import Context, Judgement, judge, needed_descriptors, place_scores, rough_descriptors
 from segcritic.rules.measure import measure_rules
 from segcritic.rules.rule import BackgroundRule, CountRule, NumericRule, PolarityRule, SuperpixelRule
@@ -23,6 +23,7 @@ __all__ = [
     "init",
     "judge",
     "load_builtin",
+    "load_rules",
     "measure_rules",
     "needed_descriptors",
     "object_scores",

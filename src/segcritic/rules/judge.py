@@ -15,7 +15,7 @@ from segcritic.rules.schema import ObjectRules, Rules
 
 if TYPE_CHECKING:
     from segcritic.graph import SuperpixelGraph
-    from segcritic.objects import ObjectTable
+    from segcritic.graph.objects import ObjectTable
 
 Array = NDArray[np.float64]
 

@@ -43,7 +43,7 @@ def measure_rules(
     Parameters
     ----------
     images
-        (H, W) each, made ready as for training (`segcritic.noise.quiet`).
+        (H, W) each, made ready as for training (`segcritic.pixels.preprocess.quiet`).
     labels
         (H, W) integers each, one number per object, 0 = not annotated or background.
     name
@@ -110,7 +110,7 @@ def _measure_labels(
     from skimage.measure import label as connected_components  # these two load slowly: only when asked to measure
 
     from segcritic.graph import build_graph
-    from segcritic.objects import measure
+    from segcritic.graph.objects import measure
 
     image, labels = np.asarray(image), np.asarray(labels)
     if image.shape != labels.shape or labels.ndim != 2:

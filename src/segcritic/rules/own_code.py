@@ -15,7 +15,7 @@ from segcritic.errors import UserError
 
 if TYPE_CHECKING:
     from segcritic.graph import SuperpixelGraph
-    from segcritic.objects import ObjectTable
+    from segcritic.graph.objects import ObjectTable
 
 Array = NDArray[np.float64]
 

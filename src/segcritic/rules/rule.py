@@ -22,7 +22,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(("boundary_map", "inner_boundary_map"), "boundary"),
     "neighbours": "number",
 }
-"""Kind of every descriptor of `segcritic.objects`. length: pixels, or um; area: pixels, or um2; fraction: 0 to 1;
+"""Kind of every descriptor of `segcritic.graph.objects`. length: pixels, or um; area: pixels, or um2; fraction: 0 to 1;
 angle: written in degrees (measured in radians); intensity: units of the normalised image; ratio: relative to the
 object's mean intensity; boundary: units of the boundary map; number: a count."""
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, fiel
 from pydantic_core import PydanticCustomError
 
 from segcritic.errors import UserError
-from segcritic.files import atomic_text
+from segcritic.io.atomic import atomic_text
 from segcritic.rules.parse import Document, KeyPath, explain, nearest, parse_yaml
 from segcritic.rules.rule import (
     KINDS,

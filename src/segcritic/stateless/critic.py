@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch, sum_rows
-from segcritic.stateless.networks import GraphNetwork, mlp
-from segcritic.stateless.object_credit import ObjectEdges
+from segcritic.stateless.gnn import GraphNetwork, mlp
+from segcritic.stateless.variants.object_credit import ObjectEdges
 
 Pooling = Literal["mean", "concatenate"]
 

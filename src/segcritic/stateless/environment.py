@@ -7,15 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segcritic.partition import Solver, multicut
-from segcritic.rewards import Rewards, contrast_rewards, edge_rewards, node_rewards, total_reward
+from segcritic.graph.partition import Solver, multicut
 from segcritic.rules import Rules
 from segcritic.stateless.batches import SubgraphBatch, collate_subgraphs
-from segcritic.stateless.object_credit import ObjectEdges
-from segcritic.stateless.scene import Scene
+from segcritic.stateless.label_rewards import true_actions, truth_rewards
+from segcritic.stateless.rewards import Rewards, contrast_rewards, edge_rewards, node_rewards, total_reward
 from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.state import Scene
 from segcritic.stateless.subgraphs import dense_subgraphs
-from segcritic.supervision import true_actions, truth_rewards
+from segcritic.stateless.variants.object_credit import ObjectEdges
 
 
 @dataclass(frozen=True)

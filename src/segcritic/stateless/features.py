@@ -10,9 +10,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
-from segcritic.objects import measure
-from segcritic.partition import dense_labels
-from segcritic.superpixels.shells import Relief
+from segcritic.graph.objects import measure
+from segcritic.graph.partition import dense_labels
+from segcritic.superpixels.level_sets import Relief
 
 _CORE_LEVEL = 0.4  # of the relief, above which a pixel belongs to a rough object
 
@@ -34,7 +34,7 @@ def _edge_mean(graph: SuperpixelGraph, values: NDArray) -> NDArray[np.float64]:
 
 def _union_solidity(graph: SuperpixelGraph) -> NDArray[np.float64]:
     """Solidity of the union of both ends of each edge, (E,): how convex the two are together."""
-    from segcritic.hulls import pair_hull_areas
+    from segcritic.graph.hulls import pair_hull_areas
 
     area = graph.node_sums[:, NODE_SUMS.index("area")]
     return area[graph.edges].sum(axis=1) / pair_hull_areas(graph.hull_points, graph.hull_start, graph.edges)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segcritic.rules import Rules
-    from segcritic.stateless.scene import Scene
     from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.state import Scene
 
 
 def identity(settings: "TrainSettings", rules: "Rules", scenes: "list[Scene]", seed: int) -> dict[str, Any]:

@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 
 from segcritic.rules import Rules
-from segcritic.stateless.agent import FeatureScale, Policy
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch
 from segcritic.stateless.critic import Critic, CriticOutput
 from segcritic.stateless.environment import Outcome, act, draw_subgraphs, objects_of
-from segcritic.stateless.episode import Step, play
 from segcritic.stateless.losses import (
     action_log_prob,
     actor_loss,
@@ -20,9 +18,11 @@ from segcritic.stateless.losses import (
     sampled_policy_loss,
     temperature_loss,
 )
-from segcritic.stateless.pretraining import Pretraining
-from segcritic.stateless.scene import Scene
+from segcritic.stateless.policy import FeatureScale, Policy
 from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.state import Scene
+from segcritic.stateless.variants.episode import Step, play
+from segcritic.stateless.variants.pretraining import Pretraining
 
 
 class Learner:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from segcritic.nn.unet import UNet
+from segcritic.stateless.actor import Actor
 from segcritic.stateless.critic import Critic, Pooling
-from segcritic.stateless.networks import Actor
-from segcritic.stateless.unet import UNet
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segcritic.contours import fill_holes, settle_outlines
 from segcritic.graph import SuperpixelGraph, build_graph
-from segcritic.local_search import Judge, search
-from segcritic.objects import ObjectTable, measure
-from segcritic.partition import Solver, connected_components, multicut
-from segcritic.proposals import REFINED, Proposer
+from segcritic.graph.objects import ObjectTable, measure
+from segcritic.graph.partition import Solver, connected_components, multicut
+from segcritic.pixels.outlines import fill_holes, settle_outlines
 from segcritic.rules import Rules, class_scores, needed_descriptors, object_scores, rule_scores
 from segcritic.rules.rule import BackgroundRule
-from segcritic.stateless.agent import Policy
+from segcritic.search.local_search import Judge, search
+from segcritic.search.moves import REFINED, Proposer
 from segcritic.stateless.environment import judge_partition
-from segcritic.stateless.episode import final_means
-from segcritic.stateless.scene import Scene, make_scene
+from segcritic.stateless.policy import Policy
+from segcritic.stateless.state import Scene, make_scene
+from segcritic.stateless.variants.episode import final_means
 
 _TABLE = (
     *("centroid_row", "centroid_col", "area", "equivalent_diameter", "major_axis", "minor_axis", "eccentricity"),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 from segcritic.graph import NODE_SUMS, SuperpixelGraph
-from segcritic.objects import measure
+from segcritic.graph.objects import measure
 from segcritic.rules import Rules, place_scores
 
 N_RADIAL_NODE_FEATURES = 5

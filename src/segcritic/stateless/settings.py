@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from segcritic.errors import UserError
-from segcritic.partition import Solver
-from segcritic.rewards import Credit
+from segcritic.graph.partition import Solver
 from segcritic.stateless.network_settings import NetworkSettings
+from segcritic.stateless.rewards import Credit
 
 Learner = Literal["samples", "critic", "samples+critic"]
 CreditBy = Literal["subgraph", "object"]

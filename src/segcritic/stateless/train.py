@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segcritic import checkpoint as checkpoints
 from segcritic.errors import UserError
-from segcritic.interrupts import TornError, held_back
 from segcritic.rules import Rules
-from segcritic.stateless.agent import FeatureScale, Policy
 from segcritic.stateless.identity import identity
 from segcritic.stateless.learner import Learner
-from segcritic.stateless.scene import Scene
+from segcritic.stateless.policy import FeatureScale, Policy
 from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.state import Scene
+from segcritic.training import checkpoint as checkpoints
+from segcritic.training.interrupts import TornError, held_back
 
 _CHECKPOINT_SECONDS = 30.0
 _CURVE_POINTS = 200

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
-from segcritic.superpixels.affinities import mutex
-from segcritic.superpixels.boundary_maps import boundary_basins
-from segcritic.superpixels.gradients import watershed
+from segcritic.superpixels.boundaries import boundary_basins
+from segcritic.superpixels.level_sets import shells
+from segcritic.superpixels.mutex import mutex
 from segcritic.superpixels.pieces import bound, connected_pieces
-from segcritic.superpixels.shells import shells
+from segcritic.superpixels.watershed import watershed
 
 METHODS: dict[str, Callable[..., NDArray[np.int32]]] = {
     "shells": shells,
@@ -35,7 +35,7 @@ def superpixels(
     Parameters
     ----------
     image : (H, W) float32
-        Objects brighter than the background, as from `segcritic.images.normalise`.
+        Objects brighter than the background, as from `segcritic.io.images.normalise`.
     method : {"shells", "watershed", "mutex", "boundaries"}
         Nested shells of relative intensity (compact bright objects); watershed of the gradient or of `boundaries`
         (objects told by their outlines); mutex watershed of affinities derived from the image (textured objects);

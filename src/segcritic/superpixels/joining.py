@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from segcritic.superpixels.cores import passes
+from segcritic.superpixels.seeds import passes
 
 # Evidence for two objects of: the neck (rise of the lower peak of the distance map above the pass, in typical radii),
 # the valley (how far the mean brightness along the boundary falls below the fainter plateau), the dent (how much worse

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from segcritic.superpixels.cores import prominent_basins
-from segcritic.superpixels.shells import Relief
+from segcritic.superpixels.level_sets import Relief
+from segcritic.superpixels.seeds import prominent_basins
 
 Lines = Literal["bright", "dark"]
 

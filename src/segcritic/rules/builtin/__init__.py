@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from segcritic.errors import UserError
-from segcritic.files import atomic_text
+from segcritic.io.atomic import atomic_text
 from segcritic.rules.schema import Rules
 
 _FOLDER = Path(__file__).parent
@@ -44,3 +44,22 @@ def _text(name: str) -> str:
         hint = f"; did you mean '{close[0]}'?" if close else ""
         raise UserError(f"there are no built-in rules '{name}' (there are: {', '.join(BUILTIN)}){hint}")
     return (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def load_rules(rules: str | os.PathLike[str] | Rules) -> Rules:
+    """Return rules given as such, as a file, or by the name of a built-in file (a file of that name comes first).
+
+    Raises
+    ------
+    UserError
+        When there is neither such a file nor such built-in rules, or the file has a mistake; it names the line.
+    """
+    if isinstance(rules, Rules):
+        return rules
+    if not Path(rules).exists() and str(rules) in BUILTIN:
+        return load_builtin(str(rules))
+    if not Path(rules).exists():
+        raise UserError(f"there is no rules file {rules}, and no built-in rules of that name ({', '.join(BUILTIN)})")
+    if Path(rules).is_dir():
+        raise UserError(f"{rules} is a folder; give a rules file")
+    return Rules.load(rules)

@@ -1,0 +1,1 @@
+"""Files <-> arrays; knows no rules and no torch."""

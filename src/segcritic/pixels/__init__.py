@@ -1,0 +1,1 @@
+"""Images as arrays: what needs neither files, graphs nor rules."""

@@ -1,0 +1,1 @@
+"""Local search among segmentations, judged by the rules."""

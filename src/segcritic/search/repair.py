@@ -1,0 +1,235 @@
+"""Labels from any tool -> the same labels with the faults mended that the rules clearly see; nothing is trained.
+
+The given labels are cut by superpixels, so that the given segmentation is one of those on the graph, and a local search
+starts from it. What no move touches stays as it was, pixel for pixel and number for number.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from segcritic.errors import InputWarning, UserError
+from segcritic.io.samples import Ready, warn_of_scale
+from segcritic.pixels.outlines import settle_outlines
+from segcritic.pixels.preprocess import normalise
+from segcritic.rules import Rules
+from segcritic.rules.rule import BackgroundRule
+from segcritic.search.local_search import Caution, Judge, objects_of, search
+from segcritic.search.moves import CLEAR, Proposer
+from segcritic.search.threshold import follow_one_threshold
+from segcritic.stateless.state import Scene, make_scene
+from segcritic.superpixels.level_sets import Relief
+
+if TYPE_CHECKING:
+    from segcritic.stateless.policy import Policy
+
+# Set, as `CLEAR`, by looking at scores on images of nuclei: docs/repair.md says on which.
+_STRICT = Caution({"merge": 0.7, "split": 0.35, "drop": 0.95, "add": 0.95, "rearrange": 0.7}, least_score=0.7)
+_THRESHOLDED = Caution({"merge": 0.3, "split": 0.05, "drop": 0.3, "add": 0.3, "rearrange": 0.2}, 0.3, liked=0.98)
+_FEW = 0.12  # share of the objects that are touched, below which odd objects are likelier than faults: be strict
+
+ChangeKind = Literal["merge", "split", "removal", "addition", "rearrangement", "outline"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One place where repaired labels differ from the given ones.
+
+    Attributes
+    ----------
+    kind : what was done; a rearrangement turns several objects into several others
+    given, result : numbers of the objects before and after
+    row, col : centre of all their pixels
+    score_before, score_after : mean score of the objects by the rules, in [0, 1]; NaN where there are none. Of an
+        outline, as judged without what lies inside the object.
+    """
+
+    kind: ChangeKind
+    given: tuple[int, ...]
+    result: tuple[int, ...]
+    row: float
+    col: float
+    score_before: float
+    score_after: float
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """Repaired labels of one image.
+
+    Attributes
+    ----------
+    labels : (H, W) int32
+        0 = background. Objects that no change names have their given number and pixels.
+    changes : list of Change
+        By kind, then from top to bottom.
+    reward_before, reward_after : float
+        Of the whole image by the rules, before outlines moved; in [0, 1].
+    """
+
+    labels: NDArray[np.int32]
+    changes: list[Change]
+    reward_before: float
+    reward_after: float
+
+
+def repair_labels(
+    labels: NDArray[np.int32], image: Ready, rules: Rules, policy: "Policy | None" = None, allow_python: bool = False
+) -> Repaired:
+    """Mend the labels of one image.
+
+    Parameters
+    ----------
+    labels : (H, W) integer
+        0 = background, any other number one object.
+    image : Ready
+        Its superpixels, if any, serve instead of those that the rules name.
+    rules : Rules
+    policy : Policy, optional
+        A trained actor whose objects are tried as well.
+    allow_python : bool
+        Whether rules may call functions of the user's own.
+
+    Raises
+    ------
+    UserError
+        When the labels do not have the image's shape.
+    """
+    labels = np.ascontiguousarray(labels, np.int32)
+    if labels.shape != image.pixels.shape:
+        raise UserError(
+            f"{image.name}: the labels have the shape {labels.shape}, the image {image.pixels.shape}; make them equal"
+        )
+    warn_of_scale(rules, image)
+    if image.is_constant:
+        warnings.warn(f"{image.name}: all pixels are equal; the labels stay as they are", InputWarning, stacklevel=2)
+        return Repaired(labels, [], 0.0, 0.0)
+    scene = make_scene(image.pixels, rules, image.boundaries, image.superpixels, along=labels)
+    judge = Judge(scene, rules, allow_python)
+    numbers, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)  # the background is among them
+    given = np.zeros(scene.graph.n_nodes, np.int32)
+    given[scene.graph.superpixels.ravel()] = dense[:-1]
+    proposer = Proposer(scene, [] if policy is None else [_proposed(scene, policy)])
+    plain = normalise(image.pixels)  # a threshold was put on what the tool saw, noise and all
+    thresholded = bool(rules.polarity) and follow_one_threshold(labels, plain if rules.polarity > 0 else 1 - plain)
+    found = search(judge, given, proposer, _THRESHOLDED) if thresholded else _searched(judge, given, proposer)
+    result, groups = _matched(scene, given, found, numbers)
+    changes = [_change(scene, judge, given, found, numbers, result, group) for group in groups]
+    pixels = np.asarray(result, np.int32)[found[scene.graph.superpixels]]
+    if thresholded:
+        assert scene.relief is not None
+        pixels, moved = _outlined(pixels, scene, scene.relief, rules, allow_python)
+        changes += moved
+    return Repaired(pixels, changes, judge.reward(given), judge.reward(found))
+
+
+def _searched(judge: Judge, given: NDArray[np.int32], proposer: Proposer) -> NDArray[np.int32]:
+    """Search; if that touches few objects, search again more strictly: they may be odd rather than wrong."""
+    found = search(judge, given, proposer, CLEAR)
+    before, after = set(given[given > 0].tolist()), set(found[found > 0].tolist())
+    if len(before ^ after) >= _FEW * (len(before) + len(after)):
+        return found
+    return search(judge, given, proposer, _STRICT)
+
+
+def _proposed(scene: Scene, policy: "Policy") -> NDArray[np.int32]:
+    """The actor's objects, 0 = none: those that lie on the foreground."""
+    from segcritic.stateless.predict import partition
+
+    objects = partition(policy, scene)
+    dark = np.bincount(objects, scene.weight * scene.background) > 0.5 * np.bincount(objects, scene.weight)
+    return np.where(dark[objects], 0, objects + 1).astype(np.int32)
+
+
+def _matched(
+    scene: Scene, given: NDArray[np.int32], found: NDArray[np.int32], numbers: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], list[tuple[list[int], list[int]]]]:
+    """Final number of each found object, and groups of given and found objects that turned into one another.
+
+    A new object takes the number of the given one that it covers most of; there are numbers above all given for others.
+    """
+    result = np.zeros(int(found.max()) + 1, np.int64)
+    before, after = set(given[given > 0].tolist()), set(found[found > 0].tolist())
+    for o in before & after:
+        result[o] = numbers[o]
+    gone, made = sorted(before - after), sorted(after - before)
+    area = scene.graph.node_sums[:, 0]
+    overlap = np.zeros((len(gone), len(made)))
+    row, col = np.searchsorted(gone, given), np.searchsorted(made, found)
+    both = np.isin(given, gone) & np.isin(found, made)
+    np.add.at(overlap, (row[both], col[both]), area[both])
+    free = int(numbers.max()) + 1
+    links = coo_array(np.pad(overlap, ((0, len(made)), (len(gone), 0))))
+    group = connected_components(links, directed=False)[1] if len(gone) + len(made) else np.zeros(0, int)
+    for g, m in sorted(np.argwhere(overlap > 0).tolist(), key=lambda pair: -overlap[pair[0], pair[1]]):
+        if not result[made[m]] and numbers[gone[g]] not in result:
+            result[made[m]] = numbers[gone[g]]
+    for m in made:
+        if not result[m]:
+            result[m], free = free, free + 1
+    groups = []
+    for number in dict.fromkeys(group.tolist()):
+        members = np.flatnonzero(group == number)
+        groups.append(
+            ([gone[k] for k in members if k < len(gone)], [made[k - len(gone)] for k in members if k >= len(gone)])
+        )
+    return result, groups
+
+
+def _change(
+    scene: Scene,
+    judge: Judge,
+    given: NDArray[np.int32],
+    found: NDArray[np.int32],
+    numbers: NDArray[np.integer],
+    result: NDArray[np.int64],
+    group: tuple[list[int], list[int]],
+) -> Change:
+    gone, made = group
+    kind: ChangeKind = "rearrangement"
+    if not gone or not made:
+        kind = "removal" if gone else "addition"
+    elif len(gone) == 1 < len(made) or len(made) == 1 < len(gone):
+        kind = "split" if len(gone) == 1 else "merge"
+    nodes = np.isin(given, gone) | np.isin(found, made)
+    area, row, col = scene.graph.node_sums[nodes, :3].sum(axis=0)
+    scores = [
+        float(judge.scores(objects_of(np.where(np.isin(labels, ids), labels, 0))).mean()) if ids else float("nan")
+        for labels, ids in ((given, gone), (found, made))
+    ]
+    names = tuple(sorted(int(numbers[o]) for o in gone)), tuple(sorted(int(result[o]) for o in made))
+    return Change(kind, *names, row / area, col / area, scores[0], scores[1])
+
+
+def _outlined(
+    labels: NDArray[np.int32],
+    scene: Scene,
+    relief: Relief,
+    rules: Rules,
+    allow_python: bool,
+) -> tuple[NDArray[np.int32], list[Change]]:
+    """Let all outlines settle (see `contours`); an object of which nothing would be left keeps its own."""
+    from segcritic.stateless.predict import score_labels
+
+    numbers, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)
+    dense = dense[:-1].reshape(labels.shape).astype(np.int32)
+    settled = settle_outlines(dense, scene.image, relief.floor, (rules.background or BackgroundRule()).level)
+    lost = np.setdiff1d(dense, settled)
+    settled = np.where((settled == 0) & np.isin(dense, lost), dense, settled)
+    n = len(numbers)
+    size = [np.bincount(array.ravel(), minlength=n)[1:] for array in (dense, settled)]
+    moved = dense != settled
+    differ = (np.bincount(dense[moved], minlength=n) + np.bincount(settled[moved], minlength=n))[1:]
+    scores = [score_labels(array, scene, rules, allow_python) for array in (dense, settled)]
+    rows, cols = np.indices(labels.shape)
+    centre = [np.bincount(settled.ravel(), axis.ravel(), n)[1:] / np.maximum(size[1], 1) for axis in (rows, cols)]
+    changes = []
+    for o in np.flatnonzero(differ):
+        name = (int(numbers[o + 1]),)
+        changes.append(Change("outline", name, name, centre[0][o], centre[1][o], scores[0][o], scores[1][o]))
+    return numbers[settled].astype(np.int32), changes
