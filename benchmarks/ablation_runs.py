@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import common
 from nuclei_runs import SAMPLES, code_digest
+from segcritic.rules import Scorer
 
 if TYPE_CHECKING:
     from segcritic.rules import Rules
     from segcritic.stateless.policy import Policy
     from segcritic.stateless.settings import TrainSettings
-    from segcritic.stateless.state import Scene
+    from segcritic.stateless.state import State
 
 UNET_WIDTHS = (8, 16, 32)
 CIRCLES = {"shape": (128, 128), "count": (3, 7), "ground": 0.12, "contrast": 0.12}
@@ -100,7 +101,7 @@ class Study:
         return f"{self.name}-{variation.replace(' ', '_')}-seed{seed}-{digest}.json"
 
 
-Pairs = list[tuple["Scene", Any]]
+Pairs = list[tuple["State", Any]]
 
 
 @functools.lru_cache(maxsize=1)
@@ -108,7 +109,7 @@ def images_of(study: Study, seed: int) -> tuple[Pairs, Pairs]:
     """Training and held-out images, made ready, with their true labels; of the circles each seed trains on its own."""
     from segcritic.datasets.circles import circles
     from segcritic.io.images import read_image, read_labels
-    from segcritic.stateless.state import make_scene
+    from segcritic.stateless.state import make_state
 
     if study.name == "circles":
         parts = circles(study.n, seed, **CIRCLES), circles(study.n, TEST_SEED, **CIRCLES)
@@ -118,7 +119,7 @@ def images_of(study: Study, seed: int) -> tuple[Pairs, Pairs]:
             for image, labels in common.nuclei_pairs(Path(study.data), study.n)
         ]
         parts = [pair for k, pair in enumerate(pairs) if k % study.folds], pairs[:: study.folds]
-    training, held_out = ([(make_scene(pixels, study.rules()), true) for pixels, true in part] for part in parts)
+    training, held_out = ([(make_state(pixels, study.rules()), true) for pixels, true in part] for part in parts)
     return training, held_out
 
 
@@ -138,12 +139,12 @@ def run(study: Study, variation: str, seed: int) -> dict[str, Any]:
 
     rules, settings = study.rules(), study.settings(variation)
     training, held_out = images_of(study, seed)
-    scenes = [scene for scene, _ in training]
+    states = [state for state, _ in training]
     start = time.process_time()
     if variation == UNTRAINED:
-        policy = Learner(settings, FeatureScale.of(scenes), seed, torch.device("cpu")).policy
+        policy = Learner(settings, FeatureScale.of(states), seed, torch.device("cpu")).policy
     else:
-        actor = train(scenes, rules, settings, seed=seed)
+        actor = train(states, Scorer(rules), settings, seed=seed)
         if actor.interrupted:
             raise KeyboardInterrupt
         policy = actor.policy()
@@ -155,12 +156,12 @@ def measured(policy: "Policy", held_out: Pairs, rules: "Rules") -> dict[str, Any
     """Scores on the held-out images, means over them, and the reward of the policy's mean actions there."""
     from segcritic.metrics import evaluate
     from segcritic.models.adapt import mean_reward
-    from segcritic.stateless.predict import segment_scene
+    from segcritic.stateless.predict import segment_state
 
-    labels = [segment_scene(scene, policy, rules).labels for scene, _ in held_out]
+    labels = [segment_state(state, policy, Scorer(rules)).labels for state, _ in held_out]
     rows = evaluate(labels, [true for _, true in held_out]).rows
     scores = {name: sum(row[name] for row in rows) / len(rows) for name in ("mAP", "AP50")}
-    return scores | {"reward": mean_reward(policy, [scene for scene, _ in held_out], rules, allow_python=False)}
+    return scores | {"reward": mean_reward(policy, [state for state, _ in held_out], Scorer(rules))}
 
 
 Results = dict[tuple[str, int], dict[str, Any]]

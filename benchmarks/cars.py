@@ -1,4 +1,4 @@
-"""Cars: a smoke test of the recurrent method at the resolution of street scenes; it says nothing about quality.
+"""Cars: a smoke test of the recurrent method at the resolution of street states; it says nothing about quality.
 
     python benchmarks/cars.py --data path/to/cars
 
@@ -49,8 +49,8 @@ def main() -> None:
 
 `{common.command(arguments, ("steps",))}` made this page. {common.machine(arguments.threads, ("numpy", "torch"))}
 
-{len(examples) - 1} street scenes of KITTI (CC BY-NC-SA) with up to {most} cars, at 256 x 768 pixels, latent 64.
-{n} updates of every stage: {trained:.0f} s, {memory:.1f} GiB. The scene that was left out: {drawn:.1f} s.
+{len(examples) - 1} street states of KITTI (CC BY-NC-SA) with up to {most} cars, at 256 x 768 pixels, latent 64.
+{n} updates of every stage: {trained:.0f} s, {memory:.1f} GiB. The state that was left out: {drawn:.1f} s.
 So few updates teach nothing; the scores only show that reader and metrics work:
 
 {common.table(METRICS, [tuple(f"{scores[name]:.3f}" for name in METRICS)], left=0)}

@@ -79,8 +79,8 @@ def sure_circles(image: NDArray[np.float32]) -> NDArray[np.int32]:
     assert rules.superpixels is not None
     wanted = rules.descriptors["boundary_map"].at_least
     found = likely_circles(normalise(image), rules.superpixels.settings["circles"]).relief(image.shape)
-    sure = found.height * SURE >= wanted
-    return label(np.where(sure, found.cores, 0), connectivity=1).astype(np.int32)
+    sure = found.foreground * SURE >= wanted
+    return label(np.where(sure, found.instances, 0), connectivity=1).astype(np.int32)
 
 
 def run(kind: str, n_train: int, n_test: int, seeds: list[int], steps: int | None) -> Result:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 import common
 from nuclei_runs import code_digest
+from segcritic.rules import Scorer
 
 if TYPE_CHECKING:
     from segcritic.boundary_net import BoundaryNet
     from segcritic.rules import Rules
-    from segcritic.stateless.state import Scene
+    from segcritic.stateless.state import State
 
 TEST_SEED = 300_000
 METRICS = ("VI", "VI_merge", "VI_split", "mAP", "AP50")
@@ -67,11 +68,11 @@ def measured(run: Run, threads: int) -> dict[str, Any]:
 
     from segcritic.datasets.embryo import embryos
     from segcritic.rules import load_builtin
-    from segcritic.stateless.state import make_scene
+    from segcritic.stateless.state import make_state
 
     torch.set_num_threads(threads)
     rules, tests = load_builtin("radial"), embryos(run.test, TEST_SEED)
-    make_scene(tests[0][0], rules)  # not timed: compiles
+    make_state(tests[0][0], rules)  # not timed: compiles
     if run.method == "still":
         rows = [_still(method, tests, rules) for method in STILL]
     elif run.method == "network":
@@ -93,28 +94,28 @@ def _row(name: str, labels: list[Labels], tests: list, seconds: float, training:
 
 def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
     """What learns nothing; of those with a level the one of `LEVELS` with the best VI."""
-    from segcritic.stateless.predict import label_scene
-    from segcritic.stateless.state import make_scene
+    from segcritic.stateless.predict import label_state
+    from segcritic.stateless.state import make_state
     from segcritic.superpixels import bound
 
     start = time.process_time()
-    scenes = [make_scene(image, rules) for image, _ in tests]
+    states = [make_state(image, rules) for image, _ in tests]
     seconds = time.process_time() - start
     if method == STILL[0]:
-        best = [bound(scene.graph.superpixels, truth) for scene, (_, truth) in zip(scenes, tests, strict=True)]
-        number = float(np.mean([scene.graph.n_nodes for scene in scenes]))
+        best = [bound(state.graph.superpixels, truth) for state, (_, truth) in zip(states, tests, strict=True)]
+        number = float(np.mean([state.graph.n_nodes for state in states]))
         return _row(method, best, tests, seconds, None, superpixels=number)
     if method == STILL[5]:
         start = time.process_time()
-        labels = [label_scene(s, np.full(s.graph.n_edges, 5.0), rules, refine=True).labels for s in scenes]
+        labels = [label_state(s, np.full(s.graph.n_edges, 5.0), Scorer(rules), refine=True).labels for s in states]
         return _row(method, labels, tests, seconds + time.process_time() - start, None)
     apply: Callable[[Any, float], Labels] = {
         STILL[1]: components,
-        STILL[2]: lambda scene, level: cut(scene, level, "gradient"),
-        STILL[3]: lambda scene, level: cut(scene, level, "boundary"),
-        STILL[4]: lambda scene, level: cut(scene, level, "boundary", rules),
+        STILL[2]: lambda state, level: cut(state, level, "gradient"),
+        STILL[3]: lambda state, level: cut(state, level, "boundary"),
+        STILL[4]: lambda state, level: cut(state, level, "boundary", rules),
     }[method]
-    return _best(method, tests, lambda level: [apply(scene, level) for scene in scenes], seconds)
+    return _best(method, tests, lambda level: [apply(state, level) for state in states], seconds)
 
 
 def _best(
@@ -172,11 +173,11 @@ def tissue(seed: int, side: int = 192) -> tuple[NDArray[np.float32], Labels]:
     distance, nearest = cKDTree(points).query(places, 2)
     to_border = (distance[:, 1] - distance[:, 0]).reshape(side, side) / 2
     patchy = 1 - 0.6 * np.clip(ndi.gaussian_filter(rng.standard_normal((side, side)), 5) * 9, 0, 1)
-    scene = rng.uniform(0.5, 0.8) * patchy * np.exp(-0.5 * (to_border / 1.2) ** 2)
-    scene += 0.1 * (1 + ndi.gaussian_filter(rng.standard_normal((side, side)), 2) * 3) + 0.05
-    scene += rng.uniform(0.03, 0.08) * np.sqrt(np.clip(scene, 0, None)) * rng.standard_normal(scene.shape)
+    state = rng.uniform(0.5, 0.8) * patchy * np.exp(-0.5 * (to_border / 1.2) ** 2)
+    state += 0.1 * (1 + ndi.gaussian_filter(rng.standard_normal((side, side)), 2) * 3) + 0.05
+    state += rng.uniform(0.03, 0.08) * np.sqrt(np.clip(state, 0, None)) * rng.standard_normal(state.shape)
     labels = np.unique(nearest[:, 0], return_inverse=True)[1].reshape(side, side).astype(np.int32) + 1
-    return np.clip(scene, 0, 1).astype(np.float32), labels
+    return np.clip(state, 0, 1).astype(np.float32), labels
 
 
 def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
@@ -184,9 +185,9 @@ def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
     from segcritic.datasets.embryo import embryos
     from segcritic.graph.project import UNLABELLED
     from segcritic.stateless.label_rewards import supervised
-    from segcritic.stateless.predict import segment_scene
+    from segcritic.stateless.predict import segment_state
     from segcritic.stateless.settings import TrainSettings
-    from segcritic.stateless.state import make_scene
+    from segcritic.stateless.state import make_state
     from segcritic.stateless.train import train
 
     settings = TrainSettings() if run.steps is None else replace(TrainSettings(), steps=run.steps)
@@ -196,7 +197,7 @@ def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
         settings = replace(settings, network=network)
     assert run.seed is not None
     start = time.process_time()
-    scenes = []
+    states = []
     for number, (image, truth) in enumerate(embryos(run.train, run.seed)):
         known = None
         if run.method == SUPERVISED:
@@ -204,46 +205,48 @@ def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
         elif run.method == PATCHED and number == 0:
             known = np.full(truth.shape, UNLABELLED, np.int32)
             known[:PATCH, :PATCH] = truth[:PATCH, :PATCH]
-        scenes.append(supervised(make_scene(image, rules), known, f"image {number}").lean(keep_pixels=channels > 0))
-    actor = train(scenes, rules, settings, seed=run.seed)
+        states.append(supervised(make_state(image, rules), known, f"image {number}").lean(keep_pixels=channels > 0))
+    actor = train(states, rules, settings, seed=run.seed)
     if actor.interrupted:
         raise KeyboardInterrupt
     training = time.process_time() - start
     policy, rows = actor.policy(), []
     for name, refine in ((run.method, False), (f"{run.method}, refined", True)):
         start = time.process_time()
-        labels = [segment_scene(make_scene(image, rules), policy, rules, refine=refine).labels for image, _ in tests]
+        labels = [
+            segment_state(make_state(image, rules), policy, Scorer(rules), refine=refine).labels for image, _ in tests
+        ]
         rows.append(_row(name, labels, tests, time.process_time() - start, training))
     return rows
 
 
-def components(scene: "Scene", level: float) -> Labels:
+def components(state: "State", level: float) -> Labels:
     """Connected pieces between lines stronger than `level`, grown back over the lines; at the image border: none."""
     from scipy import ndimage as ndi
     from skimage.segmentation import watershed
 
     from segcritic.superpixels.lines import line_strength
 
-    strength = line_strength(scene.image)
+    strength = line_strength(state.image)
     pieces, _ = ndi.label(strength < level)  # pyright: ignore[reportGeneralTypeIssues]
     return _without_border(watershed(strength, pieces))
 
 
-def cut(scene: "Scene", level: float, boundary: str, rules: "Rules | None" = None) -> Labels:
+def cut(state: "State", level: float, boundary: str, rules: "Rules | None" = None) -> Labels:
     """Multicut whose edges repel where the mean of `boundary` exceeds `level` of its 95th percentile.
 
     Objects at the image border are background; with rules, so is all that these would not keep.
     """
     from segcritic.graph import EDGE_SUMS
     from segcritic.graph.partition import multicut
-    from segcritic.stateless.environment import judge_partition
+    from segcritic.stateless.environment import evaluate_partition
 
-    graph = scene.graph
+    graph = state.graph
     strength = graph.edge_sums[:, EDGE_SUMS.index(boundary)] / graph.edge_length
     node_labels = multicut(graph, (level * np.percentile(strength, 95) - strength) * graph.edge_length)
     if rules is None:
         return _without_border(node_labels[graph.superpixels] + 1)
-    rewards = judge_partition(scene, node_labels, rules, False)
+    rewards = evaluate_partition(state, node_labels, Scorer(rules))
     number = np.where(rewards.foreground, np.arange(1, len(rewards.foreground) + 1), 0).astype(np.int32)
     return number[rewards.objects.node_object[0]][graph.superpixels]
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from figure_runs import Result, Run, pixel_features, tests
+from segcritic.rules import Scorer
 
 if TYPE_CHECKING:
     from segcritic.stateless.policy import Policy
     from segcritic.stateless.predict import Segmentation
-    from segcritic.stateless.state import Scene
+    from segcritic.stateless.state import State
 
 Picture = NDArray[np.uint8]
 Titled = tuple[str, Picture]
@@ -88,7 +89,7 @@ class Figure:
 class Shown:
     """The first test image as an actor cuts it, and the panels of it that several figures have."""
 
-    scene: "Scene"
+    state: "State"
     true: Any
     policy: "Policy"
     found: "Segmentation"
@@ -97,12 +98,12 @@ class Shown:
     @classmethod
     def of(cls, run: Run, result: Result, scale: int, judged_by_labels: bool = False) -> "Shown":
         from segcritic.stateless.label_rewards import supervised
-        from segcritic.stateless.predict import segment_scene
+        from segcritic.stateless.predict import segment_state
 
-        scene, true = tests(run)[0]
-        scene = supervised(scene, true if judged_by_labels else None, "the image shown")
+        state, true = tests(run)[0]
+        state = supervised(state, true if judged_by_labels else None, "the image shown")
         policy = result.policy()
-        return cls(scene, true, policy, segment_scene(scene, policy, run.rules()), scale)
+        return cls(state, true, policy, segment_state(state, policy, Scorer(run.rules())), scale)
 
     def truth(self) -> Titled:
         return "truth", self.labelled(self.true)
@@ -110,20 +111,20 @@ class Shown:
     def raw(self) -> Titled:
         from segcritic.report.pictures import gray
 
-        return "image", gray(self.scene.image, self.scale)
+        return "image", gray(self.state.image, self.scale)
 
     def pieces(self) -> Titled:
-        return f"{self.scene.graph.n_nodes} superpixels", pieces_picture(self.scene.graph.superpixels, self.scale)
+        return f"{self.state.graph.n_nodes} superpixels", pieces_picture(self.state.graph.superpixels, self.scale)
 
     def outlines(self) -> Titled:
         from segcritic.report.pictures import superpixel_picture
 
-        return "superpixel edges", superpixel_picture(self.scene.graph, self.scene.image, self.scale)
+        return "superpixel edges", superpixel_picture(self.state.graph, self.state.image, self.scale)
 
     def actions(self, title: str = "actions") -> Titled:
         from segcritic.report.pictures import action_picture
 
-        return title, action_picture(self.scene.graph, self.found.split, self.scene.image, self.scale)
+        return title, action_picture(self.state.graph, self.found.split, self.state.image, self.scale)
 
     def objects(self, title: str = "segmentation") -> Titled:
         return title, self.labelled(self.found.labels)
@@ -131,17 +132,17 @@ class Shown:
     def rewards(self, title: str = "rewards") -> Titled:
         from segcritic.report.pictures import reward_picture
 
-        return title, reward_picture(self.scene.graph, self.found.node_reward, self.scene.image, self.scale)
+        return title, reward_picture(self.state.graph, self.found.node_reward, self.state.image, self.scale)
 
     def features(self, title: str, features: Any = None) -> Titled:
         """Principal components: of the U-Net's pixel features, unless others are given."""
         from segcritic.report.pictures import feature_picture
 
         return title, feature_picture(
-            pixel_features(self.policy, self.scene) if features is None else features, self.scale
+            pixel_features(self.policy, self.state) if features is None else features, self.scale
         )
 
     def labelled(self, labels: Any) -> Picture:
         from segcritic.report.pictures import label_picture
 
-        return label_picture(self.scene.image, labels, self.scale)
+        return label_picture(self.state.image, labels, self.scale)

@@ -15,13 +15,14 @@ import common
 from ablation_runs import CIRCLES, UNET_WIDTHS
 from common import spread
 from nuclei_runs import code_digest
+from segcritic.rules import Scorer
 
 if TYPE_CHECKING:
     from segcritic.rules import Rules
     from segcritic.stateless.learner import Learner
     from segcritic.stateless.policy import Policy
     from segcritic.stateless.settings import TrainSettings
-    from segcritic.stateless.state import Scene
+    from segcritic.stateless.state import State
     from segcritic.stateless.train import TrainedActor
 
 RULES = {"circles": "circles", "embryos": "radial"}
@@ -29,7 +30,7 @@ TEST_SEED = {"circles": 100_000, "embryos": 300_000}
 VALIDATION_SEED = 200_000
 METRICS = {"circles": ("mAP", "AP50"), "embryos": ("VI", "VI_merge", "VI_split", "mAP")}
 
-Pairs = list[tuple["Scene", Any]]
+Pairs = list[tuple["State", Any]]
 """Images, made ready, and their true labels."""
 
 
@@ -181,11 +182,11 @@ def images(data: str, n: int, seed: int) -> Pairs:
     from segcritic.datasets.circles import circles
     from segcritic.datasets.embryo import embryos
     from segcritic.rules import load_builtin
-    from segcritic.stateless.state import make_scene
+    from segcritic.stateless.state import make_state
 
     rules = load_builtin(RULES[data])
     drawn = circles(n, seed, **CIRCLES) if data == "circles" else embryos(n, seed)
-    return [(make_scene(pixels, rules), labels) for pixels, labels in drawn]
+    return [(make_state(pixels, rules), labels) for pixels, labels in drawn]
 
 
 def tests(run: Run) -> Pairs:
@@ -212,9 +213,9 @@ def _measured(run: Run, cache: Path, weights: Path) -> dict[str, Any]:
     from safetensors.torch import save_file
 
     before = finished(run.before(), cache).actor if run.pretraining and run.steps else None
-    scenes = _training_images(run)
+    states = _training_images(run)
     start = time.process_time()
-    actor = _trained(run, scenes, before) if run.steps else _pretrained(run, scenes)
+    actor = _trained(run, states, before) if run.steps else _pretrained(run, states)
     seconds = time.process_time() - start
     unfinished = weights.with_suffix(".safetensors.part")
     cache.mkdir(parents=True, exist_ok=True)
@@ -224,47 +225,47 @@ def _measured(run: Run, cache: Path, weights: Path) -> dict[str, Any]:
     return scores | {"seconds": seconds, "curve": actor.curve, "seed": run.seed, "code": code_digest()}
 
 
-def _training_images(run: Run) -> "list[Scene]":
+def _training_images(run: Run) -> "list[State]":
     from segcritic.stateless.label_rewards import supervised
 
     pairs = images(run.data, run.n_train, run.image_seed)
     return [
-        supervised(scene, labels if number < run.labelled else None, f"image {number}")
-        for number, (scene, labels) in enumerate(pairs)
+        supervised(state, labels if number < run.labelled else None, f"image {number}")
+        for number, (state, labels) in enumerate(pairs)
     ]
 
 
-def _learner(run: Run, scenes: "list[Scene]") -> "Learner":
+def _learner(run: Run, states: "list[State]") -> "Learner":
     import torch
 
     from segcritic.stateless.learner import Learner
     from segcritic.stateless.policy import FeatureScale
 
-    return Learner(run.settings(), FeatureScale.of(scenes), run.seed, torch.device("cpu"))
+    return Learner(run.settings(), FeatureScale.of(states), run.seed, torch.device("cpu"))
 
 
-def _pretrained(run: Run, scenes: "list[Scene]") -> "TrainedActor":
+def _pretrained(run: Run, states: "list[State]") -> "TrainedActor":
     """Do what `pretraining_steps` asks for, and no more: several trainings start from the same U-Net."""
     from segcritic.stateless.train import TrainedActor
 
-    learner = _learner(run, scenes)
+    learner = _learner(run, states)
     assert learner.pretraining is not None
     rng = np.random.default_rng(run.seed)
     for _ in range(run.pretraining):
-        chosen = rng.choice(len(scenes), min(learner.settings.images_per_step, len(scenes)), replace=False)
-        learner.pretraining.update([scenes[number] for number in chosen])
+        chosen = rng.choice(len(states), min(learner.settings.images_per_step, len(states)), replace=False)
+        learner.pretraining.update([states[number] for number in chosen])
     return TrainedActor(learner.average.state_dict(), learner.settings)
 
 
-def _trained(run: Run, scenes: "list[Scene]", before: "TrainedActor | None") -> "TrainedActor":
+def _trained(run: Run, states: "list[State]", before: "TrainedActor | None") -> "TrainedActor":
     """Train, with the U-Net of `before` if given."""
     from segcritic.stateless.train import TrainedActor, train
 
     start_from = None
     if before is not None:
         unet = {name: value for name, value in before.weights.items() if name.startswith("unet.")}
-        start_from = TrainedActor(_learner(run, scenes).average.state_dict() | unet, run.settings())
-    actor = train(scenes, run.rules(), run.settings(), seed=run.seed, pretrained=start_from)
+        start_from = TrainedActor(_learner(run, states).average.state_dict() | unet, run.settings())
+    actor = train(states, Scorer(run.rules()), run.settings(), seed=run.seed, pretrained=start_from)
     if actor.interrupted:
         raise KeyboardInterrupt
     return actor
@@ -274,38 +275,40 @@ def _scores(run: Run, policy: "Policy") -> dict[str, float]:
     """Means over the test images, and the reward of the policy's mean actions on as many validation images."""
     from segcritic.metrics import evaluate
     from segcritic.models.adapt import mean_reward
-    from segcritic.stateless.predict import segment_scene
+    from segcritic.stateless.predict import segment_state
 
     rules, pairs = run.rules(), tests(run)
-    found = evaluate([segment_scene(scene, policy, rules).labels for scene, _ in pairs], [true for _, true in pairs])
-    validation = [scene for scene, _ in images(run.data, run.n_test, VALIDATION_SEED)]
-    reward = mean_reward(policy, validation, rules, allow_python=False)
+    found = evaluate(
+        [segment_state(state, policy, Scorer(rules)).labels for state, _ in pairs], [true for _, true in pairs]
+    )
+    validation = [state for state, _ in images(run.data, run.n_test, VALIDATION_SEED)]
+    reward = mean_reward(policy, validation, Scorer(rules))
     return {metric: found[metric] for metric in METRICS[run.data]} | {"reward": reward}
 
 
-def pixel_features(policy: "Policy", scene: "Scene") -> np.ndarray:
+def pixel_features(policy: "Policy", state: "State") -> np.ndarray:
     """What the U-Net makes of an image, (C, H, W)."""
     import torch
 
     assert policy.unet is not None
     with torch.no_grad():
-        return policy.unet(torch.as_tensor(scene.image)[None, None])[0].numpy()
+        return policy.unet(torch.as_tensor(state.image)[None, None])[0].numpy()
 
 
-def node_features(policy: "Policy", scene: "Scene") -> tuple[np.ndarray, np.ndarray]:
+def node_features(policy: "Policy", state: "State") -> tuple[np.ndarray, np.ndarray]:
     """Hand-made features, standardised, and learned ones, averaged over superpixels: (C, H, W) each."""
     import torch
 
     with torch.no_grad():
-        features = policy.state([scene]).node_features.numpy().T[:, scene.graph.superpixels]
+        features = policy.network_input([state]).node_features.numpy().T[:, state.graph.superpixels]
     return features[: -policy.settings.pixel_features], features[-policy.settings.pixel_features :]
 
 
 def told_apart(policy: "Policy", pairs: Pairs) -> float:
     """Part of the variance of pixel features that lies between objects and ground, mean over images; 1 = all of it."""
     parts = []
-    for scene, true in pairs:
-        features, objects = pixel_features(policy, scene), true > 0
+    for state, true in pairs:
+        features, objects = pixel_features(policy, state), true > 0
         if objects.any() and not objects.all():
             share = objects.mean()
             apart = features[:, objects].mean(axis=1) - features[:, ~objects].mean(axis=1)

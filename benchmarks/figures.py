@@ -32,7 +32,7 @@ from figure_runs import (
 from figure_seeds import figure_8
 
 if TYPE_CHECKING:
-    from segcritic.stateless.state import Scene
+    from segcritic.stateless.state import State
 
 PAGE = "figures.md"
 REPULSIONS = (1.3, 1.6, 2.0, 2.5, 3.0)  # of the mutex watershed
@@ -40,11 +40,11 @@ SCALE = 3  # of the pixels of circles; images of embryos are larger
 EMBRYO_SCALE = 2
 
 
-def mutex_pieces(scene: "Scene", repulsion: float) -> Any:
+def mutex_pieces(state: "State", repulsion: float) -> Any:
     """Mutex watershed of an image, numbered from 0."""
     from segcritic.superpixels import superpixels
 
-    return superpixels(scene.image, "mutex", sigma=0.7, repulsion=repulsion)
+    return superpixels(state.image, "mutex", sigma=0.7, repulsion=repulsion)
 
 
 def _without_ground(pieces: Any) -> Any:
@@ -64,13 +64,13 @@ def figure_4(plan: Plan, cache: Path) -> Figure:
     shown = Shown.of(runs[0], results[0], SCALE)
     pairs = tests(runs[0])
     truth = [true for _, true in pairs]
-    limit = evaluate([bound(scene.graph.superpixels, true) for scene, true in pairs], truth)
+    limit = evaluate([bound(state.graph.superpixels, true) for state, true in pairs], truth)
     simple = {
-        repulsion: evaluate([_without_ground(mutex_pieces(scene, repulsion)) for scene, _ in pairs], truth)
+        repulsion: evaluate([_without_ground(mutex_pieces(state, repulsion)) for state, _ in pairs], truth)
         for repulsion in REPULSIONS
     }
     repulsion = max(simple, key=lambda each: simple[each]["mAP"])
-    pieces = mutex_pieces(shown.scene, repulsion)
+    pieces = mutex_pieces(shown.state, repulsion)
     mutex = pieces_picture(pieces, SCALE)
     picture = grid(
         [
@@ -116,8 +116,8 @@ def figure_5(plan: Plan, cache: Path) -> Figure:
     runs = [plan.embryos(seed) for seed in plan.embryo_seeds]
     results = [finished(run, cache) for run in runs]
     shown = Shown.of(runs[0], results[0], EMBRYO_SCALE)
-    hand_made, learned = node_features(shown.policy, shown.scene)
-    boundaries = gray(line_strength(shown.scene.image), EMBRYO_SCALE)
+    hand_made, learned = node_features(shown.policy, shown.state)
+    boundaries = gray(line_strength(shown.state.image), EMBRYO_SCALE)
     picture = grid(
         [
             [shown.truth(), shown.raw(), ("boundary map", boundaries), shown.pieces(), shown.actions()],
@@ -132,7 +132,7 @@ def figure_5(plan: Plan, cache: Path) -> Figure:
     )
     pairs = tests(runs[0])
     names = ("VI", "VI_merge", "VI_split", "mAP")
-    limit = evaluate([bound(scene.graph.superpixels, true) for scene, true in pairs], [true for _, true in pairs])
+    limit = evaluate([bound(state.graph.superpixels, true) for state, true in pairs], [true for _, true in pairs])
     rows = [
         ["superpixels' bound", *(common.score(limit[name]) for name in names)],
         ["rules alone", *means(results, *names)],
@@ -160,7 +160,7 @@ def figure_10(plan: Plan, cache: Path) -> Figure:
     before, alone = [finished(run.before(), cache) for run in runs], [finished(run, cache) for run in runs]
     both = [finished(plan.full(seed), cache) for seed in plan.seeds]
     shown = Shown.of(runs[0], alone[0], SCALE, judged_by_labels=True)
-    first = pixel_features(before[0].policy(), shown.scene)
+    first = pixel_features(before[0].policy(), shown.state)
     picture = grid(
         [
             [shown.truth(), shown.raw(), shown.outlines(), shown.actions()],

@@ -84,7 +84,7 @@ def rules_of(run: Run) -> Any:
 
 
 def inputs_of(run: Run, network: Any, pixels: Any, truth: Any) -> tuple[Any, Any]:
-    """Boundary maps and superpixels for `make_scene` and `segment`; the truth is looked at for truth-cut ones only."""
+    """Boundary maps and superpixels for `make_state` and `segment`; the truth is looked at for truth-cut ones only."""
     from segcritic.superpixels import superpixels
     from segcritic.superpixels.boundaries import cut_at_truth
 
@@ -100,7 +100,7 @@ def worker(run: Run, network: Any) -> Callable[[Any, Any], Any]:
     """The function that labels pixels (or for the bound, cuts superpixels); its second argument is the truth."""
     import baselines
     from baselines.contrastive import contrastive_clusters
-    from segcritic.stateless.state import make_scene
+    from segcritic.stateless.state import make_state
 
     def components(pixels: Any, truth: Any) -> Any:
         return baselines.unet_components(inputs_of(run, network, pixels, truth)[0])
@@ -109,7 +109,7 @@ def worker(run: Run, network: Any) -> Callable[[Any, Any], Any]:
         return baselines.unet_multicut(*inputs_of(run, network, pixels, truth))
 
     def cut(pixels: Any, truth: Any) -> Any:
-        return make_scene(pixels, rules_of(run), *inputs_of(run, network, pixels, truth)).graph.superpixels
+        return make_state(pixels, rules_of(run), *inputs_of(run, network, pixels, truth)).graph.superpixels
 
     still = {
         "otsu": baselines.otsu,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import common
+from segcritic.rules import Scorer
 
 LIMITS = "what labels could tell"
 """A run of rules alone, and how much better its labels would be if the truth told this or that."""
@@ -172,7 +173,7 @@ def trained(run: Run) -> Trained:
     from segcritic.stateless.label_rewards import supervised
     from segcritic.stateless.predict import segment
     from segcritic.stateless.settings import TrainSettings
-    from segcritic.stateless.state import make_scene
+    from segcritic.stateless.state import make_state
     from segcritic.stateless.train import train
 
     pairs = common.nuclei_pairs(Path(run.data), run.images)
@@ -189,19 +190,19 @@ def trained(run: Run) -> Trained:
         settings = replace(settings, steps=10**9)  # the time ends it
 
     images, truth = _read(training)
-    make_scene(images[0], rules, *inputs_of(run, network, images[0], truth[0]))  # not timed: compiles
+    make_state(images[0], rules, *inputs_of(run, network, images[0], truth[0]))  # not timed: compiles
     start, wall = time.process_time(), time.monotonic()
     n_labelled = len(images) if run.labelled == -1 else run.labelled or 0
     labelled = set(np.random.default_rng(run.seed or 0).choice(len(images), n_labelled, replace=False))
-    scenes = []
+    states = []
     for number, (pixels, true) in enumerate(zip(images, truth, strict=True)):
-        scene = make_scene(pixels, rules, *inputs_of(run, network, pixels, true))
+        state = make_state(pixels, rules, *inputs_of(run, network, pixels, true))
         known = true if number in labelled else None
-        scenes.append(supervised(scene, known, training[number][0].stem).lean(keep_pixels=False))
+        states.append(supervised(state, known, training[number][0].stem).lean(keep_pixels=False))
     steps = []
     minutes = None if run.seconds is None else run.seconds / 60
     actor = train(
-        scenes, rules, settings, seed=run.seed or 0, minutes=minutes, on_progress=lambda now: steps.append(now.reward)
+        states, rules, settings, seed=run.seed or 0, minutes=minutes, on_progress=lambda now: steps.append(now.reward)
     )
     if actor.interrupted:
         raise KeyboardInterrupt
@@ -210,7 +211,7 @@ def trained(run: Run) -> Trained:
     policy = actor.policy()
 
     def apply(pixels: Any, true: Any) -> Any:
-        return segment(pixels, policy, rules, *inputs_of(run, network, pixels, true)).labels
+        return segment(pixels, policy, Scorer(rules), *inputs_of(run, network, pixels, true)).labels
 
     facts = {
         "training_seconds": training_seconds,

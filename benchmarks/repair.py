@@ -13,6 +13,7 @@ from statistics import mean
 from typing import Any
 
 import common
+from segcritic.rules import Scorer
 
 TUNED_ON = slice(3, None, 6)
 REPORTED = slice(2, None, 6)
@@ -36,7 +37,7 @@ def repaired(pairs: list[tuple[Path, Path]], rules_name: str) -> dict[str, list[
         pixels, truth = read_image(image_path).pixels, read_labels(label_path)
         ready = Ready(image_path.stem, pixels, None, None, None)
         if number == 0:
-            repair_labels(truth, ready, rules)  # not timed: compiles
+            repair_labels(truth, ready, Scorer(rules))  # not timed: compiles
         given = {
             "Otsu": otsu(pixels),
             "distance watershed": distance_watershed(pixels),
@@ -45,7 +46,7 @@ def repaired(pairs: list[tuple[Path, Path]], rules_name: str) -> dict[str, list[
         }
         for name, labels in given.items():
             start = time.process_time()
-            result = repair_labels(labels, ready, rules)
+            result = repair_labels(labels, ready, Scorer(rules))
             seconds = time.process_time() - start
             before, after = (evaluate(found, truth) for found in (labels, result.labels))
             results.setdefault(name, []).append(

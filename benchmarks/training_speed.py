@@ -15,7 +15,7 @@ import common
 
 if TYPE_CHECKING:
     from segcritic.stateless.settings import TrainSettings
-    from segcritic.stateless.state import Scene
+    from segcritic.stateless.state import State
 
 RELEASE_SECONDS, RELEASE_RATE = 6.4, 88.0
 """One update of the published release, one thread: seconds, and the thread's GFLOP/s in matrix products."""
@@ -35,13 +35,13 @@ class Cost:
     seconds: float
 
 
-def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "Scene":
+def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "State":
     """An image of bright disks on noise, and a grid of superpixels with exactly `n_edges` pairs of neighbours."""
     import numpy as np
     from scipy.ndimage import gaussian_filter
 
     from segcritic.rules import load_rules
-    from segcritic.stateless.state import make_scene
+    from segcritic.stateless.state import make_state
 
     rng = np.random.default_rng(seed)
     height, width = n_rows * _CELL, n_cols * _CELL
@@ -56,13 +56,13 @@ def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "Scene"
     seeds.flat[rng.choice(seeds.size, max(1, n_rows * n_cols // 10), replace=False)] = 1
     image = gaussian_filter(seeds, 0.8 * _CELL)
     image = image / image.max() + 0.02 * rng.normal(size=image.shape)
-    scene = make_scene(image.astype(np.float32), load_rules("nuclei"), given=cells)
-    if (scene.graph.n_nodes, scene.graph.n_edges) != (n_rows * n_cols, n_edges):
-        raise RuntimeError(f"made {scene.graph.n_nodes} superpixels and {scene.graph.n_edges} edges")
-    return scene
+    state = make_state(image.astype(np.float32), load_rules("nuclei"), given=cells)
+    if (state.graph.n_nodes, state.graph.n_edges) != (n_rows * n_cols, n_edges):
+        raise RuntimeError(f"made {state.graph.n_nodes} superpixels and {state.graph.n_edges} edges")
+    return state
 
 
-def cost(scene: "Scene", settings: "TrainSettings", repeats: int) -> Cost:
+def cost(state: "State", settings: "TrainSettings", repeats: int) -> Cost:
     """Cost of one update; the seconds are the processor's, the shortest of `repeats` updates (0: the counted one)."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -72,13 +72,13 @@ def cost(scene: "Scene", settings: "TrainSettings", repeats: int) -> Cost:
     from segcritic.stateless.policy import FeatureScale
 
     rules = load_rules("nuclei")
-    learner = Learner(settings, FeatureScale.of([scene]), 0, torch.device("cpu"))
+    learner = Learner(settings, FeatureScale.of([state]), 0, torch.device("cpu"))
     networks = [learner.policy] + ([learner.critic] if learner.critic else [])
     parameters = sum(value.numel() for network in networks for value in network.parameters())
 
     def timed(step: int) -> float:
         start = time.process_time()
-        learner.update([scene], rules, 0.0, step, False)
+        learner.update([state], rules, 0.0, step, False)
         return time.process_time() - start
 
     with FlopCounterMode(display=False) as counter:
@@ -121,7 +121,7 @@ def less(ratio: float) -> str:
     return f"{ratio:,.0f}×" if ratio >= 100 else f"{ratio:.2g}×"
 
 
-def by_width(scene: "Scene", arguments: Namespace) -> list[list[str]]:
+def by_width(state: "State", arguments: Namespace) -> list[list[str]]:
     """Rows: networks of the paper's shape at several widths, then the default settings."""
     from segcritic.stateless.network_settings import NetworkSettings
     from segcritic.stateless.settings import TrainSettings
@@ -133,7 +133,7 @@ def by_width(scene: "Scene", arguments: Namespace) -> list[list[str]]:
     variants += [(f"default shape, width {default.width}, critic", critic, 0), ("default settings", TrainSettings(), 0)]
     for name, settings, width in variants:
         print(name, file=sys.stderr, flush=True)
-        found = cost(scene, settings, 0 if width >= _LARGE else arguments.repeats)
+        found = cost(state, settings, 0 if width >= _LARGE else arguments.repeats)
         rows.append(
             [
                 name,
@@ -165,11 +165,11 @@ def by_size(arguments: Namespace) -> list[list[str]]:
         n_rows = max(k for k in range(2, int(n**0.5) + 1) if n % k == 0)
         n_cols = n // n_rows
         n_edges = round(PAPER_EDGES / (PAPER_GRID[0] * PAPER_GRID[1]) * n)
-        scene = grid_scene(n_rows, n_cols, n_edges)
+        state = grid_scene(n_rows, n_cols, n_edges)
         cells = [f"{n:,}", f"{n_edges:,}"]
         for settings in (TrainSettings(), replace(TrainSettings(), learner="critic", samples=2)):
             print(f"{n} superpixels, {settings.learner}", file=sys.stderr, flush=True)
-            found = cost(scene, settings, arguments.repeats)
+            found = cost(state, settings, arguments.repeats)
             cells += [f"{found.gflop:.3g}", f"{1000 * found.seconds:,.0f}"]
         rows.append(cells)
     return rows

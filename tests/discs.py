@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from segcritic.rules import Rules, load_builtin
-from segcritic.stateless.state import Scene, make_scene
+from segcritic.stateless.state import State, make_state
 
 FOUR = ((16, 16), (16, 46), (46, 20), (48, 48))
 TWO = ((20, 18), (20, 42))
@@ -35,7 +35,7 @@ def nuclei() -> Rules:
 
 
 @functools.cache
-def scene_of(centres=FOUR, shape=(64, 64), radius=11.0, seed=0) -> Scene:
+def state_of(centres=FOUR, shape=(64, 64), radius=11.0, seed=0) -> State:
     """The discs made ready by the rules for nuclei, with superpixels by `blocks`; shared, not to be changed."""
     pixels, truth = discs(shape, centres, radius, seed=seed)
-    return make_scene(pixels, nuclei(), given=blocks(truth))
+    return make_state(pixels, nuclei(), given=blocks(truth))

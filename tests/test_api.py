@@ -103,20 +103,20 @@ def test_training_holds_no_more_pixels_than_it_reads(monkeypatch, python):
     held = []
     real = segcritic.stateless.train.train
 
-    def train(scenes, *arguments, **options):
-        held.extend(scenes)
-        return real(scenes, *arguments, **options)
+    def train(states, *arguments, **options):
+        held.extend(states)
+        return real(states, *arguments, **options)
 
     monkeypatch.setattr("segcritic.stateless.train.train", train)
     text = RULES + "python: test_api:one_for_each_superpixel\n" if python else RULES
     _train([disks()[0]], segcritic.Rules.loads(text))
-    [scene] = held
-    assert scene.relief is None
-    assert scene.graph.shape == scene.image.shape == disks()[0].shape
+    [state] = held
+    assert state.prior is None
+    assert state.graph.shape == state.image.shape == disks()[0].shape
     if python:  # which may look at the superpixels
-        assert scene.graph.superpixels.max() == scene.graph.n_nodes - 1
+        assert state.graph.superpixels.max() == state.graph.n_nodes - 1
     else:
-        assert scene.image.strides == scene.graph.superpixels.strides == (0, 0)
+        assert state.image.strides == state.graph.superpixels.strides == (0, 0)
 
 
 def one_for_each_superpixel(objects, graph):

@@ -16,8 +16,8 @@ from segcritic.io.images import read_labels
 from segcritic.io.samples import Images, Ready, choose_superpixels, find_sources, warn_of_scale
 from segcritic.models import InputNeeds, Model, RecurrentModel, load
 from segcritic.models.cards import rules_card
-from segcritic.pixels.preprocess import quiet
-from segcritic.rules import Rules, load_rules
+from segcritic.pixels.preprocess import denoise
+from segcritic.rules import Rules, Scorer, load_rules
 from segcritic.rules import measure_rules as measure_rules_of_arrays
 from segcritic.training.threads import few_threads
 
@@ -128,8 +128,8 @@ def train_by_rules(
     from segcritic.io.samples import pair_labels
     from segcritic.stateless.label_rewards import supervised
     from segcritic.stateless.settings import TrainSettings
-    from segcritic.stateless.state import make_scene
-    from segcritic.stateless.train import train as train_on_scenes
+    from segcritic.stateless.state import make_state
+    from segcritic.stateless.train import train as train_on_states
 
     if preset not in ("default", "paper"):
         raise UserError(f"there is no preset '{preset}'; choose default or paper")
@@ -147,7 +147,7 @@ def train_by_rules(
     truth = {} if labels is None else pair_labels(sources, labels)
 
     keep_pixels = settings.network.pixel_features > 0 or bool(given_rules.functions)
-    scenes, left_out = [], []
+    states, left_out = [], []
     for number, source in enumerate(sources):
         if on_image is not None:
             on_image(number, len(sources))
@@ -156,26 +156,25 @@ def train_by_rules(
             left_out.append(source.described)
             continue
         warn_of_scale(given_rules, ready)
-        scene = make_scene(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
-        scenes.append(supervised(scene, truth.get(number), source.described).lean(keep_pixels))
-    if not scenes:
+        state = make_state(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
+        states.append(supervised(state, truth.get(number), source.described).lean(keep_pixels))
+    if not states:
         raise UserError(f"nothing can be seen in {sources[0].described}: all its pixels are equal; give other images")
     if left_out:
         message = f"left out of training, all pixels being equal: {', '.join(left_out)}"
         warnings.warn(message, InputWarning, stacklevel=2)
     with few_threads(settings):
-        actor = train_on_scenes(
-            scenes,
-            given_rules,
+        actor = train_on_states(
+            states,
+            Scorer(given_rules, allow_python=True),  # the rules are the user's own
             settings,
             seed=seed,
             minutes=minutes,
             checkpoint=None if checkpoint is None else Path(checkpoint),
             on_progress=on_progress,
-            allow_python=True,  # the rules are the user's own
         )
     needs = InputNeeds(boundaries is not None, pieces is not None, channel)
-    card = rules_card(given_rules, len(scenes), actor.curve, seed, preset, len(truth))
+    card = rules_card(given_rules, len(states), actor.curve, seed, preset, len(truth))
     return Model(given_rules, actor, card, needs, allow_python=True)
 
 
@@ -215,14 +214,14 @@ def check_rules(
         As `train`.
     """
     from segcritic.search.audit import AuditResult, audit
-    from segcritic.stateless.state import make_scene
+    from segcritic.stateless.state import make_state
 
     if at_most < 1:
         raise UserError(f"the number of images is {at_most}; give at least 1")
     given_rules, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
     sources = find_sources(images, boundaries, pieces, channel)
     chosen = np.unique(np.linspace(0, len(sources) - 1, min(at_most, len(sources))).round().astype(int))
-    checked, scenes = [], []
+    checked, states = [], []
     for number, index in enumerate(chosen):
         if on_image is not None:
             on_image(number, len(chosen))
@@ -231,10 +230,10 @@ def check_rules(
             where = sources[index].described
             raise UserError(f"nothing can be seen in {where}: all its pixels are equal; leave it out")
         warn_of_scale(given_rules, ready)
-        scene = make_scene(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
-        checked.append(Checked(ready.name, scene.image))
-        scenes.append(scene)
-    result: AuditResult = audit(given_rules, scenes, [image.name for image in checked], allow_python=True)
+        state = make_state(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
+        checked.append(Checked(ready.name, state.image))
+        states.append(state)
+    result: AuditResult = audit(Scorer(given_rules, allow_python=True), states, [image.name for image in checked])
     return checked, result
 
 
@@ -326,7 +325,7 @@ def measure_rules(images: Images, labels: Images, *, channel: int | str | None =
         if ready.pixels.shape != array.shape:
             raise UserError(f"{ready.name}: the labels have the shape {array.shape}, the image {ready.pixels.shape}")
     arrays = [array for _, array in pairs]
-    return measure_rules_of_arrays([quiet(ready.pixels) for ready, _ in pairs], arrays, name)
+    return measure_rules_of_arrays([denoise(ready.pixels) for ready, _ in pairs], arrays, name)
 
 
 def _labelled(images: Images, labels: Images, channel: int | str | None) -> list[tuple[Ready, Path | NDArray[Any]]]:

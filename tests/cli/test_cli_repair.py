@@ -15,8 +15,9 @@ from segcritic.io.samples import Ready
 from segcritic.metrics.overlap import Overlap
 from segcritic.models import adapt as adaptation
 from segcritic.models.ensemble import Ensemble
-from segcritic.stateless.predict import label_scene
-from segcritic.stateless.state import make_scene
+from segcritic.rules import Scorer
+from segcritic.stateless.predict import label_state
+from segcritic.stateless.state import make_state
 from small_model import RULES, disks, trained, write_disks
 
 
@@ -123,10 +124,10 @@ def test_a_model_helps_and_overwrite_replaces(here, run):
 def test_refine_finds_what_the_actor_missed(here, run):
     assert run("segment images --model model --out new --refine")[0] == 0
     assert len(np.unique(read_labels(here / "new" / "a.tif"))) == 5
-    scene = make_scene(disks()[0], trained().rules)
-    joins_all = np.full(scene.graph.n_edges, -5.0)
-    assert label_scene(scene, joins_all, trained().rules).labels.max() == 0
-    found = label_scene(scene, joins_all, trained().rules, refine=True)
+    state = make_state(disks()[0], trained().rules)
+    joins_all = np.full(state.graph.n_edges, -5.0)
+    assert label_state(state, joins_all, Scorer(trained().rules)).labels.max() == 0
+    found = label_state(state, joins_all, Scorer(trained().rules), refine=True)
     assert found.labels.max() == len(found.table["score"]) == 4
     assert (found.table["score"] > 0.5).all()
     assert segcritic.evaluate(found.labels, disks()[1])["AP75"] == 1

@@ -8,7 +8,7 @@ from skimage.segmentation import slic
 
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
-from segcritic.graph.partition import connected_components, dense_labels, multicut
+from segcritic.graph.partition import connected_components, multicut, relabel_sequential
 from segcritic.graph.project import partition_of_labels, to_labels
 
 
@@ -77,7 +77,7 @@ def test_labels_are_dense_in_order_of_first_appearance(graph):
 
 def test_dense_labels():
     labels = np.array([[3, 3, 0, 2], [1, 0, 1, 0]], np.int32)
-    assert dense_labels(labels).tolist() == [3, 2]
+    assert relabel_sequential(labels).tolist() == [3, 2]
     assert labels.tolist() == [[0, 0, 1, 2], [0, 1, 0, 1]]
 
 

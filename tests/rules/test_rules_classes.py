@@ -16,18 +16,10 @@ from segcritic.cli import main
 from segcritic.errors import UserError
 from segcritic.graph.objects import ObjectTable
 from segcritic.report import write_report
-from segcritic.rules import (
-    Rules,
-    class_scores,
-    judge,
-    needed_descriptors,
-    object_scores,
-    rough_descriptors,
-    rule_scores,
-)
+from segcritic.rules import Rules, Scorer, judge, needed_descriptors, rough_descriptors
 from segcritic.search.audit import audit
 from segcritic.stateless.rewards import node_rewards
-from segcritic.stateless.state import make_scene
+from segcritic.stateless.state import make_state
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules.md"
 RULES = next(
@@ -63,11 +55,11 @@ def trained() -> segcritic.Model:
     return train_by_rules(cells_and_rods()[0], Rules.loads(RULES), steps=20)
 
 
-def table(**columns) -> ObjectTable:
+def table(graph=None, **columns) -> ObjectTable:
     columns = {name: np.asarray(values, float) for name, values in columns.items()}
     n = len(next(iter(columns.values())))
     columns.setdefault("touches_border", np.zeros(n))
-    return ObjectTable(np.zeros(n, np.int32), np.arange(n, dtype=np.int32)[None], columns)
+    return ObjectTable(np.zeros(n, np.int32), np.arange(n, dtype=np.int32)[None], columns, graph)
 
 
 TWO = """\
@@ -81,30 +73,30 @@ OBJECTS = table(area=[600, 100, 300, 600], solidity=[1, 1, 1, 0.8], eccentricity
 
 def test_an_object_is_of_the_class_that_it_fits_best():
     rules = Rules.loads(TWO)
-    each = class_scores(rules, OBJECTS)
+    each = Scorer(rules).class_scores(OBJECTS)
     assert list(each) == ["large", "small"]
     assert [list(each)[k] for k in np.argmax([*each.values()], axis=0)] == ["large", "small", "large", "large"]
-    np.testing.assert_array_equal(object_scores(rules, OBJECTS), np.maximum(each["large"], each["small"]))
-    np.testing.assert_allclose(object_scores(rules, OBJECTS)[:2], 1)
+    np.testing.assert_array_equal(Scorer(rules).object_scores(OBJECTS), np.maximum(each["large"], each["small"]))
+    np.testing.assert_allclose(Scorer(rules).object_scores(OBJECTS)[:2], 1)
 
 
 @pytest.mark.parametrize("combination", ["", "distance: product\n", "distance: cosine\n", "shaping: 2\n"])
 def test_a_class_scores_as_its_rules_and_those_for_all_in_a_file_of_their_own(combination):
-    each = class_scores(Rules.loads(combination + TWO), OBJECTS)
+    each = Scorer(Rules.loads(combination + TWO)).class_scores(OBJECTS)
     solid = combination + "solidity: {at_least: 0.9, tolerance: 0.1}\n"
     small = Rules.loads(solid + "area: {expect: 100, tolerance: 50}")
     large = Rules.loads(solid + "area: {expect: 600, tolerance: 100}\neccentricity: {at_most: 0.5, tolerance: 0.1}")
-    np.testing.assert_allclose(each["small"], object_scores(small, OBJECTS))
-    np.testing.assert_allclose(each["large"], object_scores(large, OBJECTS))
-    assert list(class_scores(small, OBJECTS)) == [""]
+    np.testing.assert_allclose(each["small"], Scorer(small).object_scores(OBJECTS))
+    np.testing.assert_allclose(each["large"], Scorer(large).object_scores(OBJECTS))
+    assert list(Scorer(small).class_scores(OBJECTS)) == [""]
 
 
 def test_a_rule_for_all_and_one_of_a_class_on_the_same_descriptor_both_hold():
     rules = Rules.loads("area: {at_least: 50, tolerance: 10}\nclasses: {tiny: {area: {at_most: 100}}}")
-    assert object_scores(rules, table(area=[30]))[0] < 0.5 < object_scores(rules, table(area=[60]))[0]
+    assert Scorer(rules).object_scores(table(area=[30]))[0] < 0.5 < Scorer(rules).object_scores(table(area=[60]))[0]
     found = judge(rules, table(area=[30]))
     assert [(name, judgement.of) for name, judgement in found.items()] == [("area", None), ("tiny/area", "tiny")]
-    assert set(rule_scores(rules, table(area=[30]))) == {"area", "tiny/area"}
+    assert set(Scorer(rules).rule_scores(table(area=[30]))) == {"area", "tiny/area"}
 
 
 def test_what_classes_need_is_measured():
@@ -122,7 +114,7 @@ def test_python_of_a_class_runs_only_where_allowed(tmp_path):
     rules = Rules.loads("area: {at_least: 9}\nclasses: {odd: {python: my_rules:odd}}")
     assert rules.functions == ("my_rules:odd",)
     with pytest.raises(UserError, match="run code of their own"):
-        object_scores(rules, table(area=[30]))
+        Scorer(rules).object_scores(table(area=[30]))
     dataclasses.replace(trained(), rules=rules).save(tmp_path / "model")
     with pytest.raises(UserError, match=r"ask to run code of their own \(python: my_rules:odd\)"):
         segcritic.load(tmp_path / "model")
@@ -181,12 +173,12 @@ def test_mistakes_name_the_line_and_the_key(text, sentence):
 
 def test_rewards_take_the_best_class():
     rules = Rules.loads(RULES)
-    scene = make_scene(cells_and_rods()[0], rules)
-    split = np.arange(scene.graph.n_nodes, dtype=np.int32)[None]
-    args = scene.context, scene.background, scene.weight
-    both = node_rewards(scene.graph, split, rules, *args)
+    state = make_state(cells_and_rods()[0], rules)
+    split = np.arange(state.graph.n_nodes, dtype=np.int32)[None]
+    args = state.context, state.background, state.weight
+    both = node_rewards(state.graph, split, Scorer(rules), *args)
     alone = [
-        node_rewards(scene.graph, split, rules.model_copy(update={"classes": {name: part}}), *args).score
+        node_rewards(state.graph, split, Scorer(rules.model_copy(update={"classes": {name: part}})), *args).score
         for name, part in rules.classes.items()
     ]
     np.testing.assert_array_equal(both.score, np.maximum(*alone))
@@ -241,7 +233,7 @@ def test_report_and_audit_know_classes(tmp_path):
     strict = Rules.loads(
         RULES + "  fiction: {area: {expect: 90000, tolerance: 1%}, perimeter: {at_least: 0.001, tolerance: 1}}\n"
     )
-    warnings = " ".join(audit(strict, [make_scene(image, strict)]).warnings)
+    warnings = " ".join(audit(Scorer(strict), [make_state(image, strict)]).warnings)
     assert "rule 'fiction/area' fits no object" in warnings
     assert "rule 'fiction/perimeter' never fires" in warnings
     assert "rule 'rod/area'" not in warnings

@@ -6,7 +6,7 @@ import pytest
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
 from segcritic.graph.objects import measure
-from segcritic.rules import PolarityRule, Rules, measure_rules, needed_descriptors, object_scores
+from segcritic.rules import PolarityRule, Rules, Scorer, measure_rules, needed_descriptors
 
 
 def disks(radii=(9, 10, 11, 10), size=128, bright=True):
@@ -43,7 +43,7 @@ def test_measured_rules_prefer_the_examples():
     superpixels = np.unique(merged, return_inverse=True)[1].reshape(labels.shape)
     graph = build_graph(image, superpixels)
     objects = measure(graph, np.arange(graph.n_nodes), needed_descriptors(rules))
-    scores = object_scores(rules, objects)[objects.node_object[0]]
+    scores = Scorer(rules).object_scores(objects)[objects.node_object[0]]
     background, _, pair, single = scores
     assert single > 0.6
     assert pair < 0.01

@@ -10,24 +10,14 @@ from hypothesis import strategies as st
 
 from segcritic.errors import UserError
 from segcritic.graph.objects import ObjectTable
-from segcritic.rules import (
-    Context,
-    Rules,
-    count_score,
-    judge,
-    needed_descriptors,
-    object_scores,
-    rough_descriptors,
-    rule_scores,
-    shape,
-)
+from segcritic.rules import Context, Rules, Scorer, judge, needed_descriptors, rough_descriptors, sharpen
 
 
-def table(**columns):
+def table(graph=None, **columns):
     columns = {name: np.atleast_1d(np.asarray(values, float)) for name, values in columns.items()}
     n = len(next(iter(columns.values())))
     columns.setdefault("touches_border", np.zeros(n))
-    return ObjectTable(np.zeros(n, np.int32), np.arange(n, dtype=np.int32)[None], columns)
+    return ObjectTable(np.zeros(n, np.int32), np.arange(n, dtype=np.int32)[None], columns, graph)
 
 
 def deviation(text, values, context=None, **others):
@@ -82,26 +72,28 @@ def test_rough_descriptors_are_what_the_context_needs():
     rules = Rules.loads("area: {expect: rough}\nsolidity: {at_least: 0.9}\nintensity: {expect: rough}")
     assert rough_descriptors(rules) == {"area", "mean_intensity"}
     objects = table(area=[9], solidity=[1], mean_intensity=[0.5])
-    assert object_scores(rules, objects, Context({"area": 9, "mean_intensity": 0.5})) == 1
+    assert Scorer(rules).object_scores(objects, Context({"area": 9, "mean_intensity": 0.5})) == 1
 
 
 def test_values_that_are_no_number_do_not_fit():
     np.testing.assert_array_equal(deviation("area: {at_least: 10}", [math.nan, 10, -1e12]), [100, 0, 100])
     for distance in ("joint", "product", "cosine"):
         rules = Rules.loads(f"area: {{at_least: 10}}\ndistance: {distance}")
-        assert np.all(object_scores(rules, table(area=[math.nan])) <= 0.5)
+        assert np.all(Scorer(rules).object_scores(table(area=[math.nan])) <= 0.5)
 
 
 def test_intensity_rules():
     objects = table(mean_intensity=[0.8, 0.5, 0.4], outside_intensity=[0.2, 0.4, 0.8])
-    brighter = rule_scores(Rules.loads("intensity: {brighter_than: background, by: 0.2, tolerance: 0.1}"), objects)
+    brighter = Scorer(Rules.loads("intensity: {brighter_than: background, by: 0.2, tolerance: 0.1}")).rule_scores(
+        objects
+    )
     np.testing.assert_allclose(brighter["intensity"], [1, math.exp(-0.5), math.exp(-18)])
     # For dark objects it is the image that is inverted, before it is measured.
     inverted = table(mean_intensity=[0.2, 0.5, 0.6], outside_intensity=[0.8, 0.6, 0.2])
-    darker = rule_scores(Rules.loads("intensity: {darker_than: background}"), inverted)["intensity"]
+    darker = Scorer(Rules.loads("intensity: {darker_than: background}")).rule_scores(inverted)["intensity"]
     assert darker[2] == 1
     assert darker[0] < 1e-6
-    plain = rule_scores(Rules.loads("intensity: {expect: 0.5, tolerance: 0.3}"), objects)["intensity"]
+    plain = Scorer(Rules.loads("intensity: {expect: 0.5, tolerance: 0.3}")).rule_scores(objects)["intensity"]
     np.testing.assert_allclose(plain, np.exp([-0.5, 0, -1 / 18]))
 
 
@@ -111,7 +103,7 @@ EIGHT += [f"{name}: {{expect: 1, tolerance: 1}}" for name in ("valley", "contras
 
 def combined(values, extra="", lines=EIGHT):
     rules = Rules.loads("\n".join([*lines, extra]))
-    return object_scores(rules, table(**dict(zip(rules.descriptors, values, strict=True))))[0]
+    return Scorer(rules).object_scores(table(**dict(zip(rules.descriptors, values, strict=True))))[0]
 
 
 def test_joint_distance_lets_one_broken_rule_show():
@@ -132,21 +124,21 @@ def test_weights():
 def test_product_is_the_geometric_mean():
     rules = Rules.loads("\n".join([*EIGHT, "distance: product"]))
     objects = table(**{name: [v, 2 * v] for name, v in zip(rules.descriptors, np.linspace(0.2, 2, 8), strict=True)})
-    scores = np.stack(list(rule_scores(rules, objects).values()))
-    np.testing.assert_allclose(object_scores(rules, objects), np.prod(scores, axis=0) ** (1 / 8))
+    scores = np.stack(list(Scorer(rules).rule_scores(objects).values()))
+    np.testing.assert_allclose(Scorer(rules).object_scores(objects), np.prod(scores, axis=0) ** (1 / 8))
 
 
 def test_cosine_is_equation_16():
     rules = Rules.loads("area: {expect: 100}\nsolidity: {expect: 0.5}\ndistance: cosine")
-    scores = object_scores(rules, table(area=[100, 50, 0], solidity=[0.5, 0.25, 0.5]))
+    scores = Scorer(rules).object_scores(table(area=[100, 50, 0], solidity=[0.5, 0.25, 0.5]))
     cs = 1 / math.sqrt(2)  # between (0, 1) and (1, 1)
     np.testing.assert_allclose(scores, [1, 1, (1 + cs) / 2])
 
 
 def test_shaping_is_equation_11():
     scores = np.array([0, 0.5, 1])
-    np.testing.assert_allclose(shape(scores, 2.0), np.exp(2 * scores) / np.exp(2))
-    np.testing.assert_array_equal(shape(scores, 0.0), scores)
+    np.testing.assert_allclose(sharpen(scores, 2.0), np.exp(2 * scores) / np.exp(2))
+    np.testing.assert_array_equal(sharpen(scores, 0.0), scores)
     plain, shaped = combined([3] + [1] * 7), combined([3] + [1] * 7, "shaping: 3")
     assert shaped == pytest.approx(math.exp(3 * plain) / math.exp(3))
 
@@ -170,9 +162,9 @@ def test_needed_descriptors_suffice():
     rules = Rules.loads("area: {expect: 9}\nintensity: {at_least: 0.1}\nborder: keep")
     assert needed_descriptors(rules) == {"area", "mean_intensity"}
     bare = ObjectTable(
-        np.zeros(1, np.int32), np.zeros((1, 1), np.int32), {k: np.ones(1) for k in ("area", "mean_intensity")}
+        np.zeros(1, np.int32), np.zeros((1, 1), np.int32), {k: np.ones(1) for k in ("area", "mean_intensity")}, None
     )
-    assert object_scores(rules, bare).shape == (1,)
+    assert Scorer(rules).object_scores(bare).shape == (1,)
     from segcritic.graph.objects import DESCRIPTORS
 
     assert needed_descriptors(Rules.loads("python: a:b")) == set(DESCRIPTORS)
@@ -192,16 +184,16 @@ def test_needed_descriptors_suffice():
 )
 def test_count_scores(count, n, expected):
     rules = Rules.loads(f"area: {{expect: 5}}\ncount: {count}")
-    np.testing.assert_allclose(count_score(rules, np.array(n)), expected)
+    np.testing.assert_allclose(Scorer(rules).count_score(np.array(n)), expected)
 
 
 def test_no_count_rule_means_any_number_is_right():
-    np.testing.assert_array_equal(count_score(Rules.loads("area: {expect: 5}"), np.array([0, 7])), [1, 1])
+    np.testing.assert_array_equal(Scorer(Rules.loads("area: {expect: 5}")).count_score(np.array([0, 7])), [1, 1])
 
 
 def test_no_objects():
-    assert object_scores(
-        Rules.loads("area: {expect: 5}\nsolidity: {at_least: 0.9}"), table(area=[], solidity=[])
+    assert Scorer(Rules.loads("area: {expect: 5}\nsolidity: {at_least: 0.9}")).object_scores(
+        table(area=[], solidity=[])
     ).shape == (0,)
 
 
@@ -225,7 +217,7 @@ def test_scores_lie_between_0_and_1(rules, numbers, distance, theta, cut):
     text = "\n".join(f"{name}: {rule}" for name, rule in zip(names, rules, strict=True))
     rules = Rules.loads(f"{text}\ndistance: {distance}\nshaping: {theta:.6f}")
     objects = table(**dict(zip(names, numbers, strict=True)), touches_border=0.1 * cut)
-    for scores in (object_scores(rules, objects), *rule_scores(rules, objects).values()):
+    for scores in (Scorer(rules).object_scores(objects), *Scorer(rules).rule_scores(objects).values()):
         assert np.all((scores >= 0) & (scores <= 1))
 
 
@@ -242,7 +234,7 @@ def test_scores_fall_as_deviations_grow(deviations, weights, distance, theta):
     better = [10 + min(pair) for pair in deviations]
     worse = [10 - max(pair) for pair in deviations]  # the side does not matter
     objects = table(**{name: pair for name, pair in zip(names, zip(better, worse, strict=True), strict=True)})
-    scores = object_scores(rules, objects)
+    scores = Scorer(rules).object_scores(objects)
     assert scores[0] >= scores[1] - 1e-12
 
 
@@ -269,20 +261,20 @@ def test_rules_in_python():
     objects = table(area=[10, 10])
     rules = Rules.loads("python: my_own_rules:half")
     path = list(sys.path)
-    np.testing.assert_allclose(object_scores(rules, objects, allow_python=True), 0.5)
+    np.testing.assert_allclose(Scorer(rules, allow_python=True).object_scores(objects), 0.5)
     assert sys.path == path
     rules = Rules.loads("area: {expect: 10}\npython: [my_own_rules:extremes, my_own_rules:graph_size]")
-    scores = rule_scores(rules, objects, graph=0.25, allow_python=True)  # pyright: ignore[reportArgumentType]
+    scores = Scorer(rules, allow_python=True).rule_scores(table(0.25, area=[10, 10]))
     np.testing.assert_allclose(scores["my_own_rules:extremes"], [0, 1])
     np.testing.assert_allclose(scores["my_own_rules:graph_size"], 0.25)
-    assert object_scores(rules, objects, graph=0.25, allow_python=True)[0] == 0  # pyright: ignore[reportArgumentType]
+    assert Scorer(rules, allow_python=True).object_scores(table(0.25, area=[10, 10]))[0] == 0
 
 
 @pytest.mark.usefixtures("own_rules")
 def test_rules_in_python_need_consent():
     rules = Rules.loads("python: my_own_rules:half")
     with pytest.raises(UserError, match=r"my_own_rules:half.*allow_python=True"):
-        object_scores(rules, table(area=[1]))
+        Scorer(rules).object_scores(table(area=[1]))
     assert "my_own_rules" not in sys.modules
 
 
@@ -301,5 +293,5 @@ def test_rules_in_python_need_consent():
 )
 def test_mistakes_in_python_rules_name_the_function(name, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
-        object_scores(Rules.loads(f"python: {name}"), table(area=[1, 2]), allow_python=True)
+        Scorer(Rules.loads(f"python: {name}"), allow_python=True).object_scores(table(area=[1, 2]))
     assert f"python: {name}" in str(caught.value)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from discs import FOUR, blocks, discs, nuclei, scene_of
-from segcritic.rules import Rules
+from discs import FOUR, blocks, discs, nuclei, state_of
+from segcritic.rules import Rules, Scorer
 from segcritic.search.audit import audit
-from segcritic.stateless.state import make_scene
+from segcritic.stateless.state import make_state
 
 BRIGHT = "intensity: {brighter_than: background}\n"
 
@@ -14,7 +14,7 @@ BRIGHT = "intensity: {brighter_than: background}\n"
 def audited(text, **picture):
     rules = Rules.loads(text)
     pixels, truth = discs(**picture)
-    return audit(rules, [make_scene(pixels, rules, given=blocks(truth))])
+    return audit(Scorer(rules), [make_state(pixels, rules, given=blocks(truth))])
 
 
 def about(result, word):
@@ -34,8 +34,8 @@ def test_rules_that_like_one_huge_object_are_warned_of():
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_good_rules_raise_no_alarm(seed):
-    scene = scene_of(seed=seed)
-    result = audit(nuclei(), [scene])
+    state = state_of(seed=seed)
+    result = audit(Scorer(nuclei()), [state])
     assert not about(result, "degenerate")
     assert not about(result, "hardly tell")
     best = max(result.candidates[0], key=lambda candidate: candidate.searched_reward)
@@ -44,13 +44,13 @@ def test_good_rules_raise_no_alarm(seed):
 
 
 def test_candidates_say_where_they_come_from_and_never_lose_by_searching():
-    scene = scene_of()
-    [candidates] = audit(nuclei(), [scene]).candidates
+    state = state_of()
+    [candidates] = audit(Scorer(nuclei()), [state]).candidates
     by_start = {candidate.start: candidate for candidate in candidates}
     assert {"all merged", "all split", "rough segmentation"} <= set(by_start)
     for candidate in candidates:
         assert 0 <= candidate.reward <= candidate.searched_reward <= 1
-        assert candidate.labels.shape == scene.graph.shape
+        assert candidate.labels.shape == state.graph.shape
         assert np.unique(candidate.labels[candidate.labels > 0]).tolist() == list(range(1, candidate.n_objects + 1))
     assert by_start["all merged"].reward < by_start["rough segmentation"].reward
     assert by_start["all split"].reward < by_start["rough segmentation"].reward
@@ -76,9 +76,9 @@ def test_a_rule_that_nothing_fits_is_named_although_cut_objects_are_not_judged()
 
 def test_images_are_named_and_counted():
     rules = Rules.loads("solidity: {at_least: 0.5}")
-    scenes = [make_scene(pixels, rules, given=blocks(truth)) for pixels, truth in (discs(), discs(seed=1))]
+    states = [make_state(pixels, rules, given=blocks(truth)) for pixels, truth in (discs(), discs(seed=1))]
     done = []
-    result = audit(rules, scenes, names=["a.tif", "b.tif"], on_image=done.append)
+    result = audit(Scorer(rules), states, names=["a.tif", "b.tif"], on_image=done.append)
     assert done == [1, 2]
     assert len(result.candidates) == 2
     assert any("a.tif" in warning for warning in result.warnings)
@@ -86,8 +86,8 @@ def test_images_are_named_and_counted():
 
 
 def test_same_seed_same_audit_and_a_flat_picture_is_no_problem():
-    first, second = (audit(nuclei(), [scene_of()], seed=3) for _ in range(2))
+    first, second = (audit(Scorer(nuclei()), [state_of()], seed=3) for _ in range(2))
     assert first.warnings == second.warnings
     assert [c.reward for c in first.candidates[0]] == [c.reward for c in second.candidates[0]]
-    flat = make_scene(np.full((12, 13), 7.0, np.float32), nuclei())
-    assert all(candidate.n_objects <= 1 for candidate in audit(nuclei(), [flat]).candidates[0])
+    flat = make_state(np.full((12, 13), 7.0, np.float32), nuclei())
+    assert all(candidate.n_objects <= 1 for candidate in audit(Scorer(nuclei()), [flat]).candidates[0])

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from discs import TWO, discs, nuclei, scene_of
-from segcritic.graph.partition import connected_components, dense_labels
+from discs import TWO, discs, nuclei, state_of
+from segcritic.graph.partition import connected_components, relabel_sequential
 from segcritic.graph.project import partition_of_labels
-from segcritic.rules import Rules
+from segcritic.rules import Rules, Scorer
 from segcritic.search.local_search import Caution, Judge, Move, _gains, kind_of, objects_of, search
 from segcritic.search.moves import Proposer, fill_within
-from segcritic.stateless.environment import judge_partition
+from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.rewards import total_reward
 
 SHAPE, RADIUS = (40, 60), 9.0
@@ -17,61 +17,61 @@ EAGER = Caution(dict.fromkeys(("merge", "split", "drop", "add", "rearrange"), 0.
 
 
 @pytest.fixture(scope="module")
-def scene():
-    return scene_of(TWO, SHAPE, RADIUS)
+def state():
+    return state_of(TWO, SHAPE, RADIUS)
 
 
 @pytest.fixture(scope="module")
-def truth(scene):
+def truth(state):
     """The true objects on the superpixels: 0 = background, 1, 2."""
-    labels = np.zeros(scene.graph.n_nodes, np.int32)
-    labels[scene.graph.superpixels.ravel()] = discs(SHAPE, TWO, RADIUS)[1].ravel()
+    labels = np.zeros(state.graph.n_nodes, np.int32)
+    labels[state.graph.superpixels.ravel()] = discs(SHAPE, TWO, RADIUS)[1].ravel()
     return labels
 
 
-def test_scores_do_not_depend_on_what_is_measured_together(scene):
+def test_scores_do_not_depend_on_what_is_measured_together(state):
     rng = np.random.default_rng(0)
-    objects = [np.sort(rng.choice(scene.graph.n_nodes, size, replace=False)) for size in (1, 3, 5, 9, 2, 7)]
-    objects.append(np.arange(scene.graph.n_nodes))
-    together = Judge(scene, nuclei()).scores(objects)
+    objects = [np.sort(rng.choice(state.graph.n_nodes, size, replace=False)) for size in (1, 3, 5, 9, 2, 7)]
+    objects.append(np.arange(state.graph.n_nodes))
+    together = Judge(state, Scorer(nuclei())).scores(objects)
     for nodes, score in zip(objects, together, strict=True):
-        labels = np.zeros(scene.graph.n_nodes, np.int32)
+        labels = np.zeros(state.graph.n_nodes, np.int32)
         labels[nodes] = 1
-        dense_labels(labels[None])
-        rewards = judge_partition(scene, labels, nuclei(), False)
+        relabel_sequential(labels[None])
+        rewards = evaluate_partition(state, labels, Scorer(nuclei()))
         assert rewards.score[rewards.objects.node_object[0, nodes[0]]] == pytest.approx(score)
 
 
-def test_reward_is_the_one_of_training_where_the_classes_agree(scene, truth):
+def test_reward_is_the_one_of_training_where_the_classes_agree(state, truth):
     partition = truth.copy()
-    dense_labels(partition[None])
-    trained = float(total_reward(judge_partition(scene, partition, nuclei(), False), scene.weight)[0])
-    assert Judge(scene, nuclei()).reward(truth) == pytest.approx(trained)
+    relabel_sequential(partition[None])
+    trained = float(total_reward(evaluate_partition(state, partition, Scorer(nuclei())), state.weight)[0])
+    assert Judge(state, Scorer(nuclei())).reward(truth) == pytest.approx(trained)
 
 
 @pytest.mark.parametrize("start", ["nothing", "one", "each"])
-def test_finds_the_discs_and_never_loses_reward(scene, truth, start):
-    judge = Judge(scene, nuclei())
+def test_finds_the_discs_and_never_loses_reward(state, truth, start):
+    judge = Judge(state, Scorer(nuclei()))
     begin = {
-        "nothing": np.zeros(scene.graph.n_nodes, np.int32),
+        "nothing": np.zeros(state.graph.n_nodes, np.int32),
         "one": (truth > 0).astype(np.int32),
-        "each": np.where(truth > 0, np.arange(scene.graph.n_nodes) + 1, 0).astype(np.int32),
+        "each": np.where(truth > 0, np.arange(state.graph.n_nodes) + 1, 0).astype(np.int32),
     }[start]
     before = begin.copy()
-    found = search(judge, begin, Proposer(scene), EAGER, max_rounds=20)
+    found = search(judge, begin, Proposer(state), EAGER, max_rounds=20)
     np.testing.assert_array_equal(begin, before)
     assert judge.reward(found) > judge.reward(begin)
     assert len(objects_of(found)) == 2
     assert judge.reward(found) >= judge.reward(truth) - 0.02
 
 
-def test_caution(scene, truth):
-    judge = Judge(scene, nuclei())
+def test_caution(state, truth):
+    judge = Judge(state, Scorer(nuclei()))
     start = (truth > 0).astype(np.int32)
 
     def kept(**changes):
         settings = {"margins": EAGER.margins, "least_score": 0.0, "liked": 1.1} | changes
-        return (search(judge, start, Proposer(scene), Caution(**settings)) == start).all()
+        return (search(judge, start, Proposer(state), Caution(**settings)) == start).all()
 
     assert not kept()
     assert kept(margins=dict.fromkeys(EAGER.margins, 1.0))
@@ -88,11 +88,11 @@ def test_caution(scene, truth):
     assert dropped(score) == -np.inf
 
 
-def test_a_count_rule_vetoes(scene, truth):
+def test_a_count_rule_vetoes(state, truth):
     counted = Rules.loads(nuclei().to_yaml() + "\ncount: {expect: 1}\n")
     start = np.where(truth == 1, 1, 0).astype(np.int32)
-    assert len(objects_of(search(Judge(scene, nuclei()), start, Proposer(scene), EAGER))) == 2
-    assert len(objects_of(search(Judge(scene, counted), start, Proposer(scene), EAGER))) == 1
+    assert len(objects_of(search(Judge(state, Scorer(nuclei())), start, Proposer(state), EAGER))) == 2
+    assert len(objects_of(search(Judge(state, Scorer(counted)), start, Proposer(state), EAGER))) == 1
 
 
 def test_kinds(truth):
@@ -105,8 +105,8 @@ def test_kinds(truth):
     assert kind_of(Move(nothing, np.ones(3, int)), truth) == "add"
 
 
-def test_moves_take_whole_objects_and_merge_only_alike_ones(scene, truth):
-    moves = Proposer(scene)(truth)
+def test_moves_take_whole_objects_and_merge_only_alike_ones(state, truth):
+    moves = Proposer(state)(truth)
     for move in moves:
         touched = truth[move.nodes]
         for number in np.unique(touched[touched > 0]):
@@ -114,16 +114,16 @@ def test_moves_take_whole_objects_and_merge_only_alike_ones(scene, truth):
         assert len(np.unique(move.nodes)) == len(move.nodes)
 
 
-def test_handovers_are_all_superpixels_that_can_change_hands(scene, truth):
+def test_handovers_are_all_superpixels_that_can_change_hands(state, truth):
     """Against brute force: every superpixel with every label beside it, if no object falls apart or vanishes."""
 
     def whole(nodes):
-        within = np.isin(scene.graph.edges, nodes).all(axis=1)
-        return len(np.unique(connected_components(scene.graph, within)[nodes])) == 1
+        within = np.isin(state.graph.edges, nodes).all(axis=1)
+        return len(np.unique(connected_components(state.graph, within)[nodes])) == 1
 
     expected = set()
-    for node in range(scene.graph.n_nodes):
-        beside = scene.graph.edges[(scene.graph.edges == node).any(axis=1)].ravel()
+    for node in range(state.graph.n_nodes):
+        beside = state.graph.edges[(state.graph.edges == node).any(axis=1)].ravel()
         for target in set(truth[beside]) - {truth[node]}:
             after = truth.copy()
             after[node] = target
@@ -132,7 +132,7 @@ def test_handovers_are_all_superpixels_that_can_change_hands(scene, truth):
     found = set()
     members = {number: np.flatnonzero(truth == number) for number in (1, 2)}
     everywhere = Rules.loads(nuclei().to_yaml().replace("border: ignore", "border: keep"))
-    moves = Proposer(scene, thorough_for=everywhere)._handovers(truth, members)
+    moves = Proposer(state, thorough_for=everywhere)._handovers(truth, members)
     for move in moves:
         after = truth.copy()
         after[move.nodes] = np.where(move.parts > 0, move.parts + 10, 0)
@@ -143,15 +143,15 @@ def test_handovers_are_all_superpixels_that_can_change_hands(scene, truth):
     assert expected
     assert found == expected
     assert len(moves) == len(expected)
-    assert len(Proposer(scene, thorough_for=everywhere)(truth)) >= len(Proposer(scene)(truth)) + len(moves)
+    assert len(Proposer(state, thorough_for=everywhere)(truth)) >= len(Proposer(state)(truth)) + len(moves)
 
 
 @pytest.mark.parametrize("border", ["ignore", "drop"])
-def test_nothing_thorough_is_tried_at_the_border_unless_it_is_judged_there(scene, truth, border):
+def test_nothing_thorough_is_tried_at_the_border_unless_it_is_judged_there(state, truth, border):
     rules = Rules.loads(f"circularity: {{at_least: 0.7, tolerance: 0.2}}\nborder: {border}\n")
-    proposer = Proposer(scene, thorough_for=rules)
+    proposer = Proposer(state, thorough_for=rules)
     at_border = np.unique(
-        np.concatenate([scene.graph.superpixels[[0, -1]].ravel(), scene.graph.superpixels[:, [0, -1]].ravel()])
+        np.concatenate([state.graph.superpixels[[0, -1]].ravel(), state.graph.superpixels[:, [0, -1]].ravel()])
     )
     for outlined in proposer.whole[-3:]:
         assert not outlined[at_border].any()
@@ -159,8 +159,8 @@ def test_nothing_thorough_is_tried_at_the_border_unless_it_is_judged_there(scene
         assert not np.isin(move.nodes[move.parts > 0], at_border).any()
 
 
-def test_debris_of_a_cut_joins_the_part_with_the_longest_boundary(scene, truth):
-    graph = scene.graph
+def test_debris_of_a_cut_joins_the_part_with_the_longest_boundary(state, truth):
+    graph = state.graph
     area = graph.node_sums[:, 0]
     nodes = np.flatnonzero(truth == 1)
     cut = np.zeros(graph.n_nodes, int)
@@ -173,7 +173,7 @@ def test_debris_of_a_cut_joins_the_part_with_the_longest_boundary(scene, truth):
     assert (fill_within(graph, truth, cut, area, 1e9) == 0).all()
 
 
-def test_partition_of_given_labels_is_exact(scene, truth):
+def test_partition_of_given_labels_is_exact(state, truth):
     given = discs(SHAPE, TWO, RADIUS)[1]
-    np.testing.assert_array_equal(truth[scene.graph.superpixels], given)
-    assert len(np.unique(partition_of_labels(scene.graph, given))) == 3
+    np.testing.assert_array_equal(truth[state.graph.superpixels], given)
+    assert len(np.unique(partition_of_labels(state.graph, given))) == 3

@@ -9,10 +9,11 @@ import segcritic
 from discs import blocks, discs, nuclei
 from segcritic.errors import InputWarning, UserError
 from segcritic.io.samples import Ready
+from segcritic.rules import Scorer
 from segcritic.search.repair import repair_labels
 from segcritic.search.threshold import follow_one_threshold
-from segcritic.superpixels import connected_pieces
-from segcritic.superpixels.split_along import cut_along, necks
+from segcritic.superpixels import relabel_connected
+from segcritic.superpixels.split_along import necks, split_along
 
 SHAPE, RADIUS = (120, 160), 11.0
 CENTRES = (
@@ -27,7 +28,7 @@ def picture():
 
 
 def mended(labels, pixels, **options):
-    return repair_labels(labels.astype(np.int32), Ready("a", pixels, None, None, None), nuclei(), **options)
+    return repair_labels(labels.astype(np.int32), Ready("a", pixels, None, None, None), Scorer(nuclei()), **options)
 
 
 def iou(one, other):
@@ -41,11 +42,11 @@ def test_given_labels_are_exactly_sets_of_superpixels(picture):
     _, truth = picture
     labels = truth * 7
     labels[ndi.binary_dilation(truth == 3) & (truth == 0)] = 500
-    cut = cut_along(blocks(np.zeros_like(truth), 9), labels, RADIUS)
+    cut = split_along(blocks(np.zeros_like(truth), 9), labels, RADIUS)
     for piece in np.unique(cut):
         assert len(np.unique(labels[cut == piece])) == 1
     np.testing.assert_array_equal(np.unique(cut), np.arange(cut.max() + 1))
-    assert connected_pieces(cut).max() == cut.max()
+    assert relabel_connected(cut).max() == cut.max()
 
 
 def test_tiny_bits_join_a_neighbour_of_the_same_label():
@@ -53,11 +54,11 @@ def test_tiny_bits_join_a_neighbour_of_the_same_label():
     labels[5:15, 5:15] = 1
     pieces = np.zeros((20, 20), np.int32)
     pieces[:, 14:] = 1  # leaves a strip of the object one pixel wide
-    cut = cut_along(pieces, labels, 5.0, min_size=12)
+    cut = split_along(pieces, labels, 5.0, min_size=12)
     assert len(np.unique(cut[labels == 1])) == 1
     lone = np.zeros((20, 20), np.int32)
     lone[3, 3] = 4
-    assert (cut_along(pieces, lone, 5.0) == cut_along(pieces, lone, 5.0)[3, 3]).sum() == 1
+    assert (split_along(pieces, lone, 5.0) == split_along(pieces, lone, 5.0)[3, 3]).sum() == 1
 
 
 def test_necks_part_a_clump_and_no_disk(picture):

@@ -3,40 +3,41 @@
 import numpy as np
 import pytest
 
-from discs import TWO, discs, nuclei, scene_of
-from segcritic.graph.partition import connected_components, dense_labels, multicut
+from discs import TWO, discs, nuclei, state_of
+from segcritic.graph.partition import connected_components, multicut, relabel_sequential
 from segcritic.graph.project import partition_of_labels
+from segcritic.rules import Scorer
 from segcritic.search.climb import climb
-from segcritic.stateless.environment import judge_partition
+from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.rewards import total_reward
 
 SHAPE, RADIUS = (40, 60), 9.0
 
 
 @pytest.fixture(scope="module")
-def scene():
-    return scene_of(TWO, SHAPE, RADIUS)
+def state():
+    return state_of(TWO, SHAPE, RADIUS)
 
 
 @pytest.fixture(scope="module")
-def judge(scene):
-    return lambda partitions: total_reward(judge_partition(scene, partitions, nuclei(), False), scene.weight)
+def judge(state):
+    return lambda partitions: total_reward(evaluate_partition(state, partitions, Scorer(nuclei())), state.weight)
 
 
 def assert_partition(labels, graph):
     assert labels.shape == (graph.n_nodes,)
     dense = labels.astype(np.int32).copy()[None]
-    dense_labels(dense)
+    relabel_sequential(dense)
     np.testing.assert_array_equal(dense[0], labels)  # 0..M-1 in order of first appearance
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_reward_never_falls_and_the_result_is_a_partition(scene, judge, seed):
-    start = multicut(scene.graph, np.random.default_rng(seed).normal(size=scene.graph.n_edges))
+def test_reward_never_falls_and_the_result_is_a_partition(state, judge, seed):
+    start = multicut(state.graph, np.random.default_rng(seed).normal(size=state.graph.n_edges))
     rewards = [float(judge(start[None])[0])]
     for sweeps in (0, 1, 2, 8):
-        labels, reward = climb(scene.graph, start, judge, max_sweeps=sweeps)
-        assert_partition(labels, scene.graph)
+        labels, reward = climb(state.graph, start, judge, max_sweeps=sweeps)
+        assert_partition(labels, state.graph)
         assert reward == pytest.approx(float(judge(labels[None])[0]))
         rewards.append(reward)
     assert rewards[0] == pytest.approx(rewards[1])
@@ -44,24 +45,24 @@ def test_reward_never_falls_and_the_result_is_a_partition(scene, judge, seed):
     assert rewards[-1] > rewards[0]
 
 
-def test_finds_the_two_discs_from_all_split(scene, judge):
+def test_finds_the_two_discs_from_all_split(state, judge):
     truth = discs(SHAPE, TWO, RADIUS)[1]
-    labels, reward = climb(scene.graph, np.arange(scene.graph.n_nodes), judge, max_sweeps=30)
-    rewards = judge_partition(scene, labels, nuclei(), False)
+    labels, reward = climb(state.graph, np.arange(state.graph.n_nodes), judge, max_sweeps=30)
+    rewards = evaluate_partition(state, labels, Scorer(nuclei()))
     found = np.flatnonzero(rewards.foreground)
     assert len(found) == 2
-    pixels = rewards.objects.node_object[0][scene.graph.superpixels]
+    pixels = rewards.objects.node_object[0][state.graph.superpixels]
     for number in (1, 2):
         overlap = max(
             ((pixels == o) & (truth == number)).sum() / ((pixels == o) | (truth == number)).sum() for o in found
         )
         assert overlap > 0.9
-    assert reward >= float(judge(partition_of_labels(scene.graph, truth)[None])[0]) - 0.01
+    assert reward >= float(judge(partition_of_labels(state.graph, truth)[None])[0]) - 0.01
 
 
-def test_every_kind_of_move_is_tried(scene):
+def test_every_kind_of_move_is_tried(state):
     """Judged by agreement with a target: a merge, a move across, and a superpixel set free each are one step away."""
-    graph = scene.graph
+    graph = state.graph
     target = connected_components(graph, np.random.default_rng(0).random(graph.n_edges) < 0.25)
     i, j = graph.edges.T
 
@@ -80,8 +81,8 @@ def test_every_kind_of_move_is_tried(scene):
         assert climb(graph, start, agreement, max_sweeps=4)[1] > before
 
 
-def test_an_object_that_fell_apart_becomes_two_unless_that_costs_reward(scene):
-    graph = scene.graph
+def test_an_object_that_fell_apart_becomes_two_unless_that_costs_reward(state):
+    graph = state.graph
     truth = partition_of_labels(graph, discs(SHAPE, TWO, RADIUS)[1] > 0)  # both discs as one object
     apart = connected_components(graph, truth[graph.edges[:, 0]] == truth[graph.edges[:, 1]])
     assert apart.max() == truth.max() + 1
@@ -96,24 +97,24 @@ def test_an_object_that_fell_apart_becomes_two_unless_that_costs_reward(scene):
     assert reward == few(truth[None])[0]
 
 
-def test_stops_at_once_where_nothing_can_be_gained(scene):
+def test_stops_at_once_where_nothing_can_be_gained(state):
     asked = []
 
     def indifferent(partitions):
         asked.append(len(partitions))
         return np.full(len(partitions), 0.5)
 
-    start = np.zeros(scene.graph.n_nodes, np.int32)
-    labels, reward = climb(scene.graph, start, indifferent, max_sweeps=50)
+    start = np.zeros(state.graph.n_nodes, np.int32)
+    labels, reward = climb(state.graph, start, indifferent, max_sweeps=50)
     assert reward == 0.5
     np.testing.assert_array_equal(labels, start)
-    assert sum(asked) <= 2 * scene.graph.n_nodes
+    assert sum(asked) <= 2 * state.graph.n_nodes
 
 
-def test_the_start_is_left_as_it_is_and_one_superpixel_is_no_problem(scene, judge):
-    start = np.arange(scene.graph.n_nodes, dtype=np.int32)[::-1].copy()
+def test_the_start_is_left_as_it_is_and_one_superpixel_is_no_problem(state, judge):
+    start = np.arange(state.graph.n_nodes, dtype=np.int32)[::-1].copy()
     before = start.copy()
-    climb(scene.graph, start, judge, max_sweeps=1)
+    climb(state.graph, start, judge, max_sweeps=1)
     np.testing.assert_array_equal(start, before)
     from segcritic.graph import build_graph
 

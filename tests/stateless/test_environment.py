@@ -4,29 +4,29 @@ import numpy as np
 import pytest
 import torch
 
-from discs import FOUR, TWO, discs, nuclei, scene_of
+from discs import FOUR, TWO, discs, nuclei, state_of
 from segcritic.graph.partition import multicut
 from segcritic.graph.project import UNLABELLED, partition_of_labels
-from segcritic.rules import Rules
-from segcritic.stateless.environment import act, draw_subgraphs, judge_partition
+from segcritic.rules import Rules, Scorer
+from segcritic.stateless.environment import draw_subgraphs, evaluate_partition, step
 from segcritic.stateless.label_rewards import supervised
 from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.rewards import contrast_rewards, edge_rewards, total_reward
 from segcritic.stateless.settings import TrainSettings
 
-SCENES = [scene_of(), scene_of(TWO, (40, 60), 9.0)]
+SCENES = [state_of(), state_of(TWO, (40, 60), 9.0)]
 COUNT = Rules.loads("count: {expect: 4}\narea: {expect: 380, tolerance: 40%}\nintensity: {brighter_than: background}")
 SETTINGS = TrainSettings(samples=4, label_reward="objects")
 
 
-def raw_actions(scenes, k=4, seed=0):
-    n_edges = sum(scene.graph.n_edges for scene in scenes)
+def raw_actions(states, k=4, seed=0):
+    n_edges = sum(state.graph.n_edges for state in states)
     return np.random.default_rng(seed).normal(0, 2, (k, n_edges)).astype(np.float32)
 
 
-def true_actions(scene, truth):
-    labels = partition_of_labels(scene.graph, truth)
-    split = labels[scene.graph.edges[:, 0]] != labels[scene.graph.edges[:, 1]]
+def true_actions(state, truth):
+    labels = partition_of_labels(state.graph, truth)
+    split = labels[state.graph.edges[:, 0]] != labels[state.graph.edges[:, 1]]
     return np.where(split, 5.0, -5.0).astype(np.float32)[None]
 
 
@@ -34,14 +34,14 @@ def true_actions(scene, truth):
 def test_each_image_is_judged_for_itself(credit):
     settings = TrainSettings(samples=4, credit=credit)
     raw = raw_actions(SCENES)
-    together = act(SCENES, raw, COUNT, settings, False)
+    together = step(SCENES, raw, Scorer(COUNT), settings)
     assert together.edge.shape == raw.shape
     assert together.edge.dtype == torch.float32
     assert together.image.shape == together.total.shape == together.objects.shape == (4, 2)
     first = 0
-    for b, scene in enumerate(SCENES):
-        last = first + scene.graph.n_edges
-        alone = act([scene], raw[:, first:last], COUNT, settings, False)
+    for b, state in enumerate(SCENES):
+        last = first + state.graph.n_edges
+        alone = step([state], raw[:, first:last], Scorer(COUNT), settings)
         torch.testing.assert_close(together.edge[:, first:last], alone.edge)
         torch.testing.assert_close(together.weight[first:last], alone.weight)
         torch.testing.assert_close(together.image[:, [b]], alone.image)
@@ -53,7 +53,7 @@ def test_each_image_is_judged_for_itself(credit):
 @pytest.mark.parametrize("contrast_weight", [0.0, 0.5, 1.0])
 def test_rewards_of_edges_and_subgraphs_lie_in_0_to_1(contrast_weight):
     settings = TrainSettings(samples=4, contrast_weight=contrast_weight)
-    outcome = act(SCENES, raw_actions(SCENES, seed=1), COUNT, settings, False)
+    outcome = step(SCENES, raw_actions(SCENES, seed=1), Scorer(COUNT), settings)
     for values in (outcome.edge, outcome.image, outcome.total):
         assert values.min() >= 0
         assert values.max() <= 1 + 1e-6
@@ -64,63 +64,63 @@ def test_rewards_of_edges_and_subgraphs_lie_in_0_to_1(contrast_weight):
 
 
 def test_true_actions_earn_the_most_and_find_all_objects():
-    scene, truth = SCENES[0], discs()[1]
-    raw = np.concatenate([true_actions(scene, truth), np.full((1, scene.graph.n_edges), -9), raw_actions([scene])])
-    raw = np.concatenate([raw, np.full((1, scene.graph.n_edges), 9)]).astype(np.float32)
-    outcome = act([scene], raw, nuclei(), SETTINGS, False)
+    state, truth = SCENES[0], discs()[1]
+    raw = np.concatenate([true_actions(state, truth), np.full((1, state.graph.n_edges), -9), raw_actions([state])])
+    raw = np.concatenate([raw, np.full((1, state.graph.n_edges), 9)]).astype(np.float32)
+    outcome = step([state], raw, Scorer(nuclei()), SETTINGS)
     total = outcome.total[:, 0]
     assert total[0] > total[1:].max() + 0.1
     assert outcome.objects[0, 0] == len(FOUR)
     assert outcome.objects[1, 0] == 0  # all merged: background
-    expected = judge_partition(scene, np.arange(scene.graph.n_nodes, dtype=np.int32), nuclei(), False)
-    assert total[-1] == pytest.approx(total_reward(expected, scene.weight)[0])
+    expected = evaluate_partition(state, np.arange(state.graph.n_nodes, dtype=np.int32), Scorer(nuclei()))
+    assert total[-1] == pytest.approx(total_reward(expected, state.weight)[0])
 
 
 def test_a_positive_raw_action_splits():
     """The action's sigmoid is the probability to split: what the drawings and `Segmentation.split` show."""
-    scene = SCENES[1]
+    state = SCENES[1]
     merged, split = (
-        act([scene], np.full((1, scene.graph.n_edges), raw, np.float32), nuclei(), SETTINGS, False) for raw in (-3, 3)
+        step([state], np.full((1, state.graph.n_edges), raw, np.float32), Scorer(nuclei()), SETTINGS) for raw in (-3, 3)
     )
     assert merged.total[0, 0] != split.total[0, 0]
-    one = judge_partition(scene, np.zeros(scene.graph.n_nodes, np.int32), nuclei(), False)
-    assert merged.total[0, 0] == pytest.approx(total_reward(one, scene.weight)[0])
+    one = evaluate_partition(state, np.zeros(state.graph.n_nodes, np.int32), Scorer(nuclei()))
+    assert merged.total[0, 0] == pytest.approx(total_reward(one, state.weight)[0])
 
 
 def test_edge_rewards_come_from_both_ends():
-    scene = SCENES[0]
-    outcome = act([scene], true_actions(scene, discs()[1]), nuclei(), SETTINGS, False)
-    rewards = judge_partition(scene, partition_of_labels(scene.graph, discs()[1]), nuclei(), False)
-    reward, weight = edge_rewards(scene.graph, rewards.node, scene.weight)
+    state = SCENES[0]
+    outcome = step([state], true_actions(state, discs()[1]), Scorer(nuclei()), SETTINGS)
+    rewards = evaluate_partition(state, partition_of_labels(state.graph, discs()[1]), Scorer(nuclei()))
+    reward, weight = edge_rewards(state.graph, rewards.node, state.weight)
     np.testing.assert_allclose(outcome.edge.numpy(), reward, rtol=1e-5)
     np.testing.assert_allclose(outcome.weight.numpy(), weight, rtol=1e-5)
 
 
 def test_contrast_alone_is_equation_18():
-    scene, raw = SCENES[0], raw_actions(SCENES[:1])
-    outcome = act([scene], raw, nuclei(), TrainSettings(samples=4, contrast_weight=1.0), False)
-    expected = contrast_rewards(scene.graph, 1 / (1 + np.exp(-raw.astype(float))))
+    state, raw = SCENES[0], raw_actions(SCENES[:1])
+    outcome = step([state], raw, Scorer(nuclei()), TrainSettings(samples=4, contrast_weight=1.0))
+    expected = contrast_rewards(state.graph, 1 / (1 + np.exp(-raw.astype(float))))
     np.testing.assert_allclose(outcome.edge.numpy(), expected, atol=1e-5)
 
 
 def test_very_large_actions_do_not_overflow():
-    scene = SCENES[0]
-    raw = np.where(raw_actions([scene]) > 0, 1e4, -1e4).astype(np.float32)
+    state = SCENES[0]
+    raw = np.where(raw_actions([state]) > 0, 1e4, -1e4).astype(np.float32)
     with np.errstate(over="ignore"):
-        outcome = act([scene], raw, nuclei(), TrainSettings(samples=4, contrast_weight=0.5), False)
+        outcome = step([state], raw, Scorer(nuclei()), TrainSettings(samples=4, contrast_weight=0.5))
     assert torch.isfinite(outcome.edge).all()
 
 
 def test_count_score_is_told_per_image():
-    scene = SCENES[1]  # two discs, where four are expected
-    outcome = act([scene], true_actions(scene, discs((40, 60), TWO, 9.0)[1]), COUNT, SETTINGS, False)
+    state = SCENES[1]  # two discs, where four are expected
+    outcome = step([state], true_actions(state, discs((40, 60), TWO, 9.0)[1]), Scorer(COUNT), SETTINGS)
     assert outcome.objects[0, 0] == 2
     assert outcome.image[0, 0] == pytest.approx(0.5)
 
 
 def test_subgraphs_of_several_images_keep_apart_and_cover_all_edges():
     drawn = draw_subgraphs(SCENES, (6, 12), 0)
-    n_edges = [scene.graph.n_edges for scene in SCENES]
+    n_edges = [state.graph.n_edges for state in SCENES]
     for size, part in drawn.items():
         assert part.size == size
         used = part.edge_index[part.mask > 0]
@@ -134,19 +134,19 @@ def test_subgraphs_of_several_images_keep_apart_and_cover_all_edges():
 
 
 def test_the_solver_of_the_settings_cuts():
-    scene, raw = SCENES[0], raw_actions(SCENES[:1], k=64)
+    state, raw = SCENES[0], raw_actions(SCENES[:1], k=64)
     outcomes = {}
     for solver in ("greedy", "kernighan-lin"):
-        outcomes[solver] = act([scene], raw, nuclei(), TrainSettings(samples=4, solver=solver), False)
-        labels = multicut(scene.graph, -raw.astype(np.float64), solver)
-        expected = total_reward(judge_partition(scene, labels, nuclei(), False), scene.weight)
+        outcomes[solver] = step([state], raw, Scorer(nuclei()), TrainSettings(samples=4, solver=solver))
+        labels = multicut(state.graph, -raw.astype(np.float64), solver)
+        expected = total_reward(evaluate_partition(state, labels, Scorer(nuclei())), state.weight)
         np.testing.assert_allclose(outcomes[solver].total[:, 0], expected)
     assert not torch.equal(outcomes["greedy"].edge, outcomes["kernighan-lin"].edge)
 
 
 def test_share_credit_of_the_whole_graph_is_the_reward_of_the_image():
-    scene, raw = SCENES[0], raw_actions(SCENES[:1])
-    outcome = act([scene], raw, nuclei(), SETTINGS, False)
+    state, raw = SCENES[0], raw_actions(SCENES[:1])
+    outcome = step([state], raw, Scorer(nuclei()), SETTINGS)
     mean = (outcome.edge * outcome.weight).sum(1) / outcome.weight.sum()
     np.testing.assert_allclose(mean.numpy(), outcome.total[:, 0], atol=1e-5)
 
@@ -155,17 +155,17 @@ def test_labels_reward_edges_by_the_dice_score_of_each_subgraph():
     truth = discs(centres=FOUR)[1]
     half = truth.copy()
     half[:, truth.shape[1] // 2 :] = UNLABELLED
-    scenes = [supervised(SCENES[0], half, "half"), SCENES[1]]
+    states = [supervised(SCENES[0], half, "half"), SCENES[1]]
     settings = TrainSettings(samples=4, label_reward="edges")
-    raw = raw_actions(scenes)
-    outcome, by_objects = act(scenes, raw, COUNT, settings, False), act(scenes, raw, COUNT, SETTINGS, False)
-    node = scenes[0].truth.node
-    for size, subgraphs in draw_subgraphs(scenes, (1, 6, 32), 0).items():
+    raw = raw_actions(states)
+    outcome, by_objects = step(states, raw, Scorer(COUNT), settings), step(states, raw, Scorer(COUNT), SETTINGS)
+    node = states[0].truth.node
+    for size, subgraphs in draw_subgraphs(states, (1, 6, 32), 0).items():
         rewards = outcome.subgraphs(subgraphs)
         for s in range(len(subgraphs)):
             edges = subgraphs.edge_index[s][subgraphs.mask[s] > 0].numpy()
-            mine = edges[edges < scenes[0].graph.n_edges]
-            ends = node[scenes[0].graph.edges[mine]]
+            mine = edges[edges < states[0].graph.n_edges]
+            ends = node[states[0].graph.edges[mine]]
             known = (ends >= 0).all(axis=1)
             a = 1 / (1 + np.exp(-raw[0, mine[known]].astype(float)))
             t = (ends[known, 0] != ends[known, 1]).astype(float)
@@ -179,15 +179,15 @@ def test_labels_reward_edges_by_the_dice_score_of_each_subgraph():
 
 def test_true_actions_earn_the_most():
     truth = discs(centres=FOUR)[1]
-    scene = supervised(SCENES[0], truth, "all")
+    state = supervised(SCENES[0], truth, "all")
     settings = TrainSettings(samples=4, label_reward="edges", network=NetworkSettings(subgraph_sizes=(6,)))
-    sharp = 4 * true_actions(scene, truth)
+    sharp = 4 * true_actions(state, truth)
     wrong = sharp.copy()
     wrong[:, ::2] *= -1
-    outcome = act([scene], np.concatenate([sharp, wrong]), COUNT, settings, False)
-    (subgraphs,) = draw_subgraphs([scene], (6,), 0).values()
+    outcome = step([state], np.concatenate([sharp, wrong]), Scorer(COUNT), settings)
+    (subgraphs,) = draw_subgraphs([state], (6,), 0).values()
     best, worse = outcome.subgraphs(subgraphs)
     assert best.min() > 0.99
     assert (worse <= best + 1e-6).all()
     by_object = TrainSettings(samples=4, credit_by="object", network=NetworkSettings(subgraph_sizes=(1,)))
-    assert act([scene], sharp, COUNT, by_object, False).true_action is None
+    assert step([state], sharp, Scorer(COUNT), by_object).true_action is None

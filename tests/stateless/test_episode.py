@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from discs import TWO, scene_of
+from discs import TWO, state_of
 from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.policy import Policy
 from segcritic.stateless.predict import split_logits
-from segcritic.stateless.variants.episode import advance, final_means, play
+from segcritic.stateless.variants.episode import advance, final_means, rollout
 
 ONE = NetworkSettings(width=8, depth=1, subgraph_sizes=(4,), fixed_std=0.5)
 THREE = dataclasses.replace(ONE, episode_steps=3)
 
 
-def scenes():
-    return [scene_of(TWO, (40, 60), 9.0, seed) for seed in (0, 1)]
+def states():
+    return [state_of(TWO, (40, 60), 9.0, seed) for seed in (0, 1)]
 
 
 def opinionated(settings):
@@ -36,22 +36,22 @@ def noise():
 
 def test_a_single_step_is_the_policy_itself():
     policy = opinionated(ONE)
-    state = policy.state(scenes())
-    [step] = play(policy, state, 4, noise())
-    assert step.state is state
+    state = policy.network_input(states())
+    [step] = rollout(policy, state, 4, noise())
+    assert step.graphs is state
     torch.testing.assert_close(final_means(policy, state), policy(state)[0], rtol=0, atol=0)
     torch.testing.assert_close(step.raw.mean(0), step.mean)  # mirrored pairs
 
 
 def test_each_step_starts_where_its_own_sample_ended():
     policy = opinionated(THREE)
-    state = policy.state(scenes())
-    steps = play(policy, state, 4, noise())
+    state = policy.network_input(states())
+    steps = rollout(policy, state, 4, noise())
     n_edges = len(state.edges)
     assert [tuple(step.raw.shape) for step in steps] == [(4, n_edges)] * 3
     torch.testing.assert_close(state.edge_features[:, -1], policy._start(state.edge_features))
     for before, after in itertools.pairwise(steps):
-        torch.testing.assert_close(after.state.edge_features[:, -1].view(4, -1), before.raw)
+        torch.testing.assert_close(after.graphs.edge_features[:, -1].view(4, -1), before.raw)
         for k in range(4):
             alone = policy(advance(state, before.raw[k]))[0]
             torch.testing.assert_close(after.mean[k], alone, rtol=1e-4, atol=1e-5)
@@ -61,7 +61,7 @@ def test_each_step_starts_where_its_own_sample_ended():
 
 def test_gradients_stay_within_a_step():
     policy = opinionated(THREE)
-    first, second, _ = play(policy, policy.state(scenes()), 2, noise())
+    first, second, _ = rollout(policy, policy.network_input(states()), 2, noise())
     assert torch.autograd.grad(second.raw.sum(), first.mean, allow_unused=True, retain_graph=True) == (None,)
     assert second.raw.requires_grad
 
@@ -69,7 +69,7 @@ def test_gradients_stay_within_a_step():
 def test_untrained_steps_keep_to_the_start():
     """The output layer starts at zero: what the policy has come to is what it goes on from."""
     policy = Policy(THREE)
-    state = policy.state(scenes())
+    state = policy.network_input(states())
     start, end = state.edge_features[:, -1], final_means(policy, state)
     assert np.corrcoef(start.detach(), end.detach())[0, 1] > 0.95
     assert end.abs().max() < 5
@@ -78,9 +78,9 @@ def test_untrained_steps_keep_to_the_start():
 def test_predictions_take_all_steps_and_no_other_images():
     policy = opinionated(THREE)
     with torch.no_grad():
-        together = final_means(policy, policy.state(scenes())).numpy()
-        first = policy(policy.state(scenes()))[0].numpy()
-    alone = np.concatenate([split_logits(policy, scene) for scene in scenes()])
+        together = final_means(policy, policy.network_input(states())).numpy()
+        first = policy(policy.network_input(states()))[0].numpy()
+    alone = np.concatenate([split_logits(policy, state) for state in states()])
     np.testing.assert_allclose(alone, together, atol=1e-4)
     assert np.abs(alone - first).max() > 0.1
 

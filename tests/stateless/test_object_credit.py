@@ -5,17 +5,18 @@ import dataclasses
 import numpy as np
 import torch
 
-from discs import TWO, discs, nuclei, scene_of
+from discs import TWO, discs, nuclei, state_of
 from segcritic.graph.partition import multicut
 from segcritic.graph.project import partition_of_labels
+from segcritic.rules import Scorer
 from segcritic.stateless.batches import GraphBatch, collate_subgraphs
 from segcritic.stateless.critic import Critic
-from segcritic.stateless.environment import act, objects_of
+from segcritic.stateless.environment import objects_of, step
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.subgraphs import dense_subgraphs
 from segcritic.stateless.variants.object_credit import ObjectEdges
 
-SCENES = [scene_of(), scene_of(TWO, (40, 60), 9.0)]
+SCENES = [state_of(), state_of(TWO, (40, 60), 9.0)]
 DEFAULT = TrainSettings(samples=4)
 BY_OBJECT = dataclasses.replace(
     DEFAULT, credit_by="object", network=dataclasses.replace(DEFAULT.network, subgraph_sizes=(1,))
@@ -24,19 +25,19 @@ BY_OBJECT = dataclasses.replace(
 
 def partitions(k=3):
     rng = np.random.default_rng(0)
-    return [multicut(scene.graph, rng.normal(0.2, 1, (k, scene.graph.n_edges))) for scene in SCENES]
+    return [multicut(state.graph, rng.normal(0.2, 1, (k, state.graph.n_edges))) for state in SCENES]
 
 
 def test_share_is_the_mean_over_the_edges_of_each_object():
     labels = partitions()
-    n_edges = [scene.graph.n_edges for scene in SCENES]
+    n_edges = [state.graph.n_edges for state in SCENES]
     rng = np.random.default_rng(1)
     values, weight = rng.random((3, sum(n_edges))), rng.random(sum(n_edges)) + 0.1
-    found = ObjectEdges.of([scene.graph for scene in SCENES], labels)
+    found = ObjectEdges.of([state.graph for state in SCENES], labels)
     shared = found.share(torch.from_numpy(values), torch.from_numpy(weight)).numpy()
     first = 0
-    for scene, partition in zip(SCENES, labels, strict=True):
-        edges = scene.graph.edges
+    for state, partition in zip(SCENES, labels, strict=True):
+        edges = state.graph.edges
         mine = slice(first, first + len(edges))
         first += len(edges)
         for k, row in enumerate(partition):
@@ -49,7 +50,7 @@ def test_share_is_the_mean_over_the_edges_of_each_object():
 
 
 def test_vectors_are_shared_column_by_column():
-    found = ObjectEdges.of([scene.graph for scene in SCENES], partitions())
+    found = ObjectEdges.of([state.graph for state in SCENES], partitions())
     values = torch.rand(3, found.ends.shape[1], 2)
     shared = found.share(values)
     for column in range(2):
@@ -57,7 +58,7 @@ def test_vectors_are_shared_column_by_column():
 
 
 def test_all_merged_is_one_mean_per_image():
-    raw = torch.full((sum(scene.graph.n_edges for scene in SCENES),), -3.0)
+    raw = torch.full((sum(state.graph.n_edges for state in SCENES),), -3.0)
     values = torch.rand(1, len(raw))
     shared = objects_of(SCENES, raw, "greedy").share(values)
     first = SCENES[0].graph.n_edges
@@ -66,13 +67,13 @@ def test_all_merged_is_one_mean_per_image():
 
 
 def test_inside_of_an_object_every_edge_earns_the_same():
-    scene = SCENES[0]
-    labels = partition_of_labels(scene.graph, discs()[1])
-    i, j = scene.graph.edges.T
+    state = SCENES[0]
+    labels = partition_of_labels(state.graph, discs()[1])
+    i, j = state.graph.edges.T
     inside = labels[i] == labels[j]
     raw = np.where(inside, -5.0, 5.0).astype(np.float32)[None]
-    by_edge, by_object = (act([scene], raw, nuclei(), each, False).edge[0].numpy() for each in (DEFAULT, BY_OBJECT))
-    ground = labels[i] == labels[np.argmin(scene.graph.node_mean)]
+    by_edge, by_object = (step([state], raw, Scorer(nuclei()), each).edge[0].numpy() for each in (DEFAULT, BY_OBJECT))
+    ground = labels[i] == labels[np.argmin(state.graph.node_mean)]
     groups = [inside & (labels[i] == o) for o in np.unique(labels[i][inside])]
     assert max(np.ptp(by_edge[group]) for group in groups) > 1e-3  # superpixels of the background differ
     assert max(np.ptp(by_object[group]) for group in groups) < 1e-5
@@ -81,13 +82,13 @@ def test_inside_of_an_object_every_edge_earns_the_same():
 
 def test_the_critic_pools_over_objects():
     torch.manual_seed(0)
-    scene = SCENES[0]
-    edges = scene.graph.edges
-    graph = GraphBatch.single(torch.rand(scene.graph.n_nodes, 3), torch.rand(len(edges), 2), edges)
+    state = SCENES[0]
+    edges = state.graph.edges
+    graph = GraphBatch.single(torch.rand(state.graph.n_nodes, 3), torch.rand(len(edges), 2), edges)
     critic = Critic(3, 2, subgraph_sizes=(1,), width=8, depth=1)
-    singles = collate_subgraphs([dense_subgraphs(edges, scene.graph.n_nodes, 1, 0)], [len(edges)])
-    labels = multicut(scene.graph, np.random.default_rng(0).normal(0.2, 1, (2, len(edges))))
-    found = ObjectEdges.of([scene.graph], [labels])
+    singles = collate_subgraphs([dense_subgraphs(edges, state.graph.n_nodes, 1, 0)], [len(edges)])
+    labels = multicut(state.graph, np.random.default_rng(0).normal(0.2, 1, (2, len(edges))))
+    found = ObjectEdges.of([state.graph], [labels])
     with torch.no_grad():
         alone, pooled = (critic(graph, torch.rand(2, len(edges)), {1: singles}, o).subgraphs[1] for o in (None, found))
     order = singles.edge_index[:, 0].numpy()

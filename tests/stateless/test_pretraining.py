@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from discs import TWO, nuclei, scene_of
+from discs import TWO, nuclei, state_of
 from segcritic.api import train_by_rules
 from segcritic.cli import main
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
 from segcritic.nn.unet import pool_superpixels
+from segcritic.rules import Scorer
 from segcritic.stateless.learner import Learner
 from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.policy import FeatureScale
 from segcritic.stateless.settings import TrainSettings
-from segcritic.stateless.state import make_scene
+from segcritic.stateless.state import make_state
 from segcritic.stateless.train import Progress, train
 from segcritic.stateless.variants.pretraining import PULL_LIMIT, PUSH_LIMIT, contrastive_loss, push_weights
 from small_model import RULES, disks, write_disks
@@ -33,16 +34,16 @@ def _one_thread():
 
 
 @pytest.fixture(scope="module")
-def scenes():
-    return [scene_of(TWO, (40, 60), 9.0, seed) for seed in (0, 1, 2)]
+def states():
+    return [state_of(TWO, (40, 60), 9.0, seed) for seed in (0, 1, 2)]
 
 
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name].cpu(), other[name].cpu()) for name in one)
 
 
-def learner_of(scenes, settings=SETTINGS, seed=0):
-    return Learner(settings, FeatureScale.of(scenes), seed, torch.device("cpu"))
+def learner_of(states, settings=SETTINGS, seed=0):
+    return Learner(settings, FeatureScale.of(states), seed, torch.device("cpu"))
 
 
 def test_the_loss_is_that_of_the_paper():
@@ -100,60 +101,60 @@ def mosaic(seed):
     squares = row // 8 * 5 + column // 8
     rng = np.random.default_rng(seed)
     pixels = rng.permutation(20)[squares] / 19 + rng.normal(0, 0.03, squares.shape)
-    return make_scene(pixels.astype(np.float32), nuclei(), given=squares)
+    return make_state(pixels.astype(np.float32), nuclei(), given=squares)
 
 
 def test_the_loss_falls_and_neighbouring_superpixels_part():
-    scenes = [mosaic(seed) for seed in (0, 1)]
+    states = [mosaic(seed) for seed in (0, 1)]
 
     def distances(learner):
         """Mean distances of the features of neighbouring superpixels, and of pixels from their superpixel's mean."""
-        graph = scenes[0].graph
+        graph = states[0].graph
         superpixels = torch.as_tensor(graph.superpixels, dtype=torch.int64)
         with torch.no_grad():
-            pixels = learner.policy.unet(torch.as_tensor(scenes[0].image)[None, None])
+            pixels = learner.policy.unet(torch.as_tensor(states[0].image)[None, None])
         means = pool_superpixels(pixels, superpixels[None], graph.n_nodes)
         between = means[graph.edges[:, 0]] - means[graph.edges[:, 1]]
         return between.norm(dim=1).mean().item(), (means.T[:, superpixels] - pixels[0]).norm(dim=0).mean().item()
 
-    learner = learner_of(scenes)
+    learner = learner_of(states)
     between_before, within_before = distances(learner)
     assert learner.pretraining is not None
-    losses = [learner.pretraining.update(scenes) for _ in range(40)]
+    losses = [learner.pretraining.update(states) for _ in range(40)]
     between, within = distances(learner)
     assert losses[-1] < 0.3 * losses[0]
     assert between > 1.2 * between_before
     assert within < 0.6 * within_before
     assert same(learner.average.state_dict(), learner.policy.state_dict())
-    fresh = learner_of(scenes).policy.state_dict()
+    fresh = learner_of(states).policy.state_dict()
     moved = {name for name, value in learner.policy.state_dict().items() if not torch.equal(value, fresh[name])}
     assert moved
     assert all(name.startswith("unet.") for name in moved)
 
 
-def test_same_seed_same_weights(scenes):
-    first, second, other = (train(scenes, nuclei(), SETTINGS, seed=seed) for seed in (5, 5, 6))
+def test_same_seed_same_weights(states):
+    first, second, other = (train(states, Scorer(nuclei()), SETTINGS, seed=seed) for seed in (5, 5, 6))
     assert same(first.weights, second.weights)
     assert not same(first.weights, other.weights)
-    without = train(scenes, nuclei(), dataclasses.replace(SETTINGS, pretraining_steps=0), seed=5)
+    without = train(states, Scorer(nuclei()), dataclasses.replace(SETTINGS, pretraining_steps=0), seed=5)
     assert not same(first.weights, without.weights)
     assert len(first.curve) == len(without.curve) == SETTINGS.steps
 
 
-def test_a_frozen_u_net_keeps_what_it_was_pre_trained_to(scenes):
+def test_a_frozen_u_net_keeps_what_it_was_pre_trained_to(states):
     frozen = dataclasses.replace(SETTINGS, network=dataclasses.replace(U_NET, freeze_unet=True))
-    weights = train(scenes, nuclei(), frozen).weights
-    alone = train(scenes, nuclei(), dataclasses.replace(frozen, steps=1)).weights
+    weights = train(states, Scorer(nuclei()), frozen).weights
+    alone = train(states, Scorer(nuclei()), dataclasses.replace(frozen, steps=1)).weights
     of_unet = [name for name in weights if name.startswith("unet.")]
-    fresh = learner_of(scenes, frozen).policy.state_dict()
+    fresh = learner_of(states, frozen).policy.state_dict()
     assert all(torch.equal(weights[name], alone[name]) for name in of_unet)
     assert not any(torch.equal(weights[name], fresh[name]) for name in of_unet)
 
 
 @pytest.mark.parametrize("step", [-2, 0, 1])
-def test_going_on_from_a_checkpoint_is_as_if_never_stopped(scenes, tmp_path, monkeypatch, step):
+def test_going_on_from_a_checkpoint_is_as_if_never_stopped(states, tmp_path, monkeypatch, step):
     """From the middle of the pre-training, its end, and after it."""
-    whole = train(scenes, nuclei(), SETTINGS)
+    whole = train(states, Scorer(nuclei()), SETTINGS)
     monkeypatch.setattr("segcritic.stateless.train._CHECKPOINT_SECONDS", -1.0)  # after every step
     calls = []
 
@@ -162,33 +163,37 @@ def test_going_on_from_a_checkpoint_is_as_if_never_stopped(scenes, tmp_path, mon
         if len(calls) == step + SETTINGS.pretraining_steps + 1:
             shutil.copytree(tmp_path / "run", tmp_path / "saved")
 
-    train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path / "run", on_progress=copy)
+    train(states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path / "run", on_progress=copy)
     assert calls == [1, 2, 3, 4, 1, 2]
     assert json.loads((tmp_path / "saved" / "state.json").read_text())["step"] == step
-    resumed = train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path / "saved", on_progress=lambda p: calls.append(0))
+    resumed = train(
+        states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path / "saved", on_progress=lambda p: calls.append(0)
+    )
     assert len(calls) == 6 + SETTINGS.steps - step
     assert same(resumed.weights, whole.weights)
     assert [point["step"] for point in resumed.curve] == [1, 2]
     with pytest.raises(UserError, match="other settings"):
-        train(scenes, nuclei(), dataclasses.replace(SETTINGS, pretraining_steps=5), checkpoint=tmp_path / "saved")
+        train(
+            states, Scorer(nuclei()), dataclasses.replace(SETTINGS, pretraining_steps=5), checkpoint=tmp_path / "saved"
+        )
 
 
-def test_ctrl_c_keeps_the_pixel_features(scenes):
+def test_ctrl_c_keeps_the_pixel_features(states):
     def stop(progress):
         if progress.step == 3:
             raise KeyboardInterrupt
 
-    actor = train(scenes, nuclei(), SETTINGS, on_progress=stop)
+    actor = train(states, Scorer(nuclei()), SETTINGS, on_progress=stop)
     assert actor.interrupted
     assert actor.curve == []
-    fresh = learner_of(scenes).policy.state_dict()
+    fresh = learner_of(states).policy.state_dict()
     assert not torch.equal(actor.weights["unet.output.weight"], fresh["unet.output.weight"])
     assert torch.equal(actor.weights["actor.network.encoder.weight"], fresh["actor.network.encoder.weight"])
 
 
-def test_progress_tells_the_loss(scenes):
+def test_progress_tells_the_loss(states):
     told: list[Progress] = []
-    train(scenes, nuclei(), SETTINGS, on_progress=lambda progress: told.append(dataclasses.replace(progress)))
+    train(states, Scorer(nuclei()), SETTINGS, on_progress=lambda progress: told.append(dataclasses.replace(progress)))
     assert [(p.step, p.steps) for p in told] == [(1, 4), (2, 4), (3, 4), (4, 4), (1, 2), (2, 2)]
     assert all("pre-training of the pixel features, loss" in p.note for p in told[:4])
     assert all("reward" in p.note for p in told[4:])
@@ -196,10 +201,10 @@ def test_progress_tells_the_loss(scenes):
     assert told[-1].seconds_left == 0
 
 
-def test_a_policy_that_was_trained_before_is_not_pre_trained(scenes):
-    actor = train(scenes, nuclei(), SETTINGS)
+def test_a_policy_that_was_trained_before_is_not_pre_trained(states):
+    actor = train(states, Scorer(nuclei()), SETTINGS)
     told: list[int] = []
-    train(scenes, nuclei(), SETTINGS, pretrained=actor, on_progress=lambda p: told.append(p.step))
+    train(states, Scorer(nuclei()), SETTINGS, pretrained=actor, on_progress=lambda p: told.append(p.step))
     assert told == [1, 2]
 
 

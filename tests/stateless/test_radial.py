@@ -9,8 +9,8 @@ from segcritic.datasets.embryo import embryos
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
 from segcritic.graph.project import partition_of_labels
-from segcritic.rules import Rules, load_builtin, place_scores
-from segcritic.stateless.environment import judge_partition
+from segcritic.rules import Rules, Scorer, load_builtin, place_scores
+from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.features import N_EDGE_FEATURES, N_NODE_FEATURES
 from segcritic.stateless.radial import (
     N_RADIAL_EDGE_FEATURES,
@@ -21,7 +21,7 @@ from segcritic.stateless.radial import (
     radial_node_features,
 )
 from segcritic.stateless.rewards import total_reward
-from segcritic.stateless.state import make_scene
+from segcritic.stateless.state import make_state
 from segcritic.superpixels import bound
 
 
@@ -91,8 +91,8 @@ def test_features_do_not_change_when_the_picture_is_turned():
 
 def test_features_join_only_where_the_rules_refer_to_a_centre():
     image = embryos(1, 0, shape=(64, 64), cells=(6, 6))[0][0]
-    plain = make_scene(image, rules("superpixels: watershed"))
-    radial = make_scene(image, rules("superpixels: watershed\ncenter: image"))
+    plain = make_state(image, rules("superpixels: watershed"))
+    radial = make_state(image, rules("superpixels: watershed\ncenter: image"))
     assert plain.node_features.shape[1] == N_NODE_FEATURES
     assert plain.edge_features.shape[1] == N_EDGE_FEATURES
     assert radial.node_features.shape[1] == N_NODE_FEATURES + N_RADIAL_NODE_FEATURES
@@ -108,8 +108,8 @@ def test_features_join_only_where_the_rules_refer_to_a_centre():
 def test_tiny_pictures(shape, lines):
     wanted = rules(f"superpixels: {{method: watershed{lines}}}\ncenter: foreground\nwhere: {{expect: 3}}")
     for image in (np.zeros(shape), np.random.default_rng(0).random(shape)):
-        scene = make_scene(image, wanted)
-        for values in (scene.node_features, scene.edge_features, scene.background):
+        state = make_state(image, wanted)
+        for values in (state.node_features, state.edge_features, state.background):
             assert np.isfinite(values).all()
 
 
@@ -122,9 +122,9 @@ def test_objects_earn_less_where_they_are_not_expected_and_the_background_more()
         everywhere, here = Rules.loads(text + polarity), Rules.loads(f"{text}{polarity}\nwhere: {{at_most: 8}}")
         results = []
         for wanted in (everywhere, here):
-            scene = make_scene(image, wanted, given=labels)
-            middle, corner, ground = (scene.graph.superpixels[at] for at in ((30, 30), (8, 8), (50, 50)))
-            rewards = judge_partition(scene, np.arange(3, dtype=np.int32), wanted, False)
+            state = make_state(image, wanted, given=labels)
+            middle, corner, ground = (state.graph.superpixels[at] for at in ((30, 30), (8, 8), (50, 50)))
+            rewards = evaluate_partition(state, np.arange(3, dtype=np.int32), Scorer(wanted))
             results.append((rewards.node[0][[middle, corner]], rewards.foreground[[middle, corner]]))
             assert rewards.node[0][ground] > (0.49 if wanted is everywhere else 0.98)
         np.testing.assert_allclose(results[0][0], results[0][0][0], atol=0.05)
@@ -137,12 +137,12 @@ def test_objects_earn_less_where_they_are_not_expected_and_the_background_more()
 def test_the_true_cells_score_high_by_the_built_in_rules_and_degenerate_partitions_low():
     wanted = load_builtin("radial")
     for image, labels in embryos(2, 11):
-        scene = make_scene(image, wanted)
-        n = scene.graph.n_nodes
-        true = partition_of_labels(scene.graph, bound(scene.graph.superpixels, labels))
+        state = make_state(image, wanted)
+        n = state.graph.n_nodes
+        true = partition_of_labels(state.graph, bound(state.graph.superpixels, labels))
         partitions = np.stack([true, np.zeros(n, np.int32), np.arange(n, dtype=np.int32)])
-        rewards = judge_partition(scene, partitions, wanted, False)
-        total = total_reward(rewards, scene.weight)
+        rewards = evaluate_partition(state, partitions, Scorer(wanted))
+        total = total_reward(rewards, state.weight)
         assert total[0] > max(total[1:]) + 0.06
         of_true = rewards.objects.sample == 0
         assert rewards.foreground[of_true].sum() == pytest.approx(labels.max(), abs=3)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discs import FOUR, TWO, blocks, discs, nuclei, scene_of
+from discs import FOUR, TWO, blocks, discs, nuclei, state_of
 from segcritic.graph import NODE_SUMS, build_graph
 from segcritic.graph.partition import multicut
 from segcritic.graph.project import partition_of_labels
-from segcritic.rules import Rules
+from segcritic.rules import Rules, Scorer
 from segcritic.stateless.rewards import (
     contrast_rewards,
     edge_rewards,
@@ -20,7 +20,7 @@ from segcritic.stateless.rewards import (
     node_weights,
     total_reward,
 )
-from segcritic.stateless.state import make_scene
+from segcritic.stateless.state import make_state
 
 RULES = {
     "nuclei": nuclei(),
@@ -31,29 +31,29 @@ RULES = {
 }
 
 
-def judged(scene, partitions, rules):
+def judged(state, partitions, rules):
     partitions = np.atleast_2d(partitions).astype(np.int32)
-    rewards = node_rewards(scene.graph, partitions, rules, scene.context, scene.background, scene.weight)
-    return rewards, total_reward(rewards, scene.weight)
+    rewards = node_rewards(state.graph, partitions, Scorer(rules), state.context, state.background, state.weight)
+    return rewards, total_reward(rewards, state.weight)
 
 
-def true_merged_split(scene, truth):
-    n = scene.graph.n_nodes
-    return np.stack([partition_of_labels(scene.graph, truth), np.zeros(n, np.int32), np.arange(n, dtype=np.int32)])
+def true_merged_split(state, truth):
+    n = state.graph.n_nodes
+    return np.stack([partition_of_labels(state.graph, truth), np.zeros(n, np.int32), np.arange(n, dtype=np.int32)])
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(sorted(RULES)), st.integers(0, 10_000), st.floats(-2, 2), st.floats(0.01, 4))
 def test_rewards_lie_in_0_to_1(name, seed, shift, spread):
-    scene, rules = scene_of(), RULES[name]
-    costs = np.random.default_rng(seed).normal(shift, spread, (3, scene.graph.n_edges))
-    rewards, total = judged(scene, multicut(scene.graph, costs), rules)
+    state, rules = state_of(), RULES[name]
+    costs = np.random.default_rng(seed).normal(shift, spread, (3, state.graph.n_edges))
+    rewards, total = judged(state, multicut(state.graph, costs), rules)
     for values in (rewards.score, rewards.node, rewards.count, total):
         assert values.min() >= 0
         assert values.max() <= 1
-    assert rewards.node.shape == (3, scene.graph.n_nodes)
+    assert rewards.node.shape == (3, state.graph.n_nodes)
     for credit in ("share", "maximum"):
-        edge, _ = edge_rewards(scene.graph, rewards.node, scene.weight, credit)
+        edge, _ = edge_rewards(state.graph, rewards.node, state.weight, credit)
         assert edge.min() >= 0
         assert edge.max() <= 1 + 1e-12
 
@@ -61,8 +61,8 @@ def test_rewards_lie_in_0_to_1(name, seed, shift, spread):
 @pytest.mark.parametrize("radius", [9.0, 11.0])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_true_partition_scores_near_1_and_degenerate_ones_low(radius, seed):
-    scene = scene_of(radius=radius, seed=seed)
-    rewards, (true, merged, split) = judged(scene, true_merged_split(scene, discs(radius=radius)[1]), nuclei())
+    state = state_of(radius=radius, seed=seed)
+    rewards, (true, merged, split) = judged(state, true_merged_split(state, discs(radius=radius)[1]), nuclei())
     assert true > 0.92
     assert merged < true - 0.18
     assert split < true - 0.15
@@ -73,20 +73,20 @@ def test_true_partition_scores_near_1_and_degenerate_ones_low(radius, seed):
 
 def test_two_discs_in_one_earn_less_than_two():
     centres = ((20, 20), (20, 39))
-    scene, truth = scene_of(centres, (40, 60), 10.0), discs((40, 60), centres, 10.0)[1]
+    state, truth = state_of(centres, (40, 60), 10.0), discs((40, 60), centres, 10.0)[1]
     _, (apart, together) = judged(
-        scene, [partition_of_labels(scene.graph, labels) for labels in (truth, np.minimum(truth, 1))], nuclei()
+        state, [partition_of_labels(state.graph, labels) for labels in (truth, np.minimum(truth, 1))], nuclei()
     )
     assert together < apart - 0.05
 
 
 def test_swallowing_background_costs_its_reward():
-    scene, truth = scene_of(), discs()[1]
-    partition = partition_of_labels(scene.graph, truth)
-    greedy = partition_of_labels(scene.graph, np.where(np.indices(truth.shape)[0] < 32, np.maximum(truth, 1), truth))
-    rewards, total = judged(scene, [partition, greedy], nuclei())
+    state, truth = state_of(), discs()[1]
+    partition = partition_of_labels(state.graph, truth)
+    greedy = partition_of_labels(state.graph, np.where(np.indices(truth.shape)[0] < 32, np.maximum(truth, 1), truth))
+    rewards, total = judged(state, [partition, greedy], nuclei())
     assert total[1] < total[0] - 0.05
-    ground = scene.background > 0.9
+    ground = state.background > 0.9
     assert rewards.node[0, ground].min() > 0.9  # each superpixel of the ground for itself, however large the whole
 
 
@@ -95,18 +95,18 @@ def test_without_polarity_objects_that_fit_are_foreground():
     rules = Rules.loads(
         "solidity: {at_least: 0.93, tolerance: 0.03}\narea: {expect: 380, tolerance: 20%}\nborder: keep"
     )
-    scene = make_scene(pixels, rules, given=blocks(truth))
-    assert (scene.background == 0.5).all()
-    rewards, total = judged(scene, true_merged_split(scene, truth), rules)
+    state = make_state(pixels, rules, given=blocks(truth))
+    assert (state.background == 0.5).all()
+    rewards, total = judged(state, true_merged_split(state, truth), rules)
     assert np.bincount(rewards.objects.sample, rewards.foreground)[:2].tolist() == [len(FOUR), 0]
     assert total[0] > total[1:].max()
 
 
 def test_count_rule_scales_the_reward_of_the_whole():
-    scene, truth = scene_of(), discs()[1]
-    partitions = [partition_of_labels(scene.graph, labels) for labels in (truth, np.where(truth > 2, 0, truth))]
-    _, plain = judged(scene, partitions, without_count(RULES["count"]))
-    rewards, total = judged(scene, partitions, RULES["count"])
+    state, truth = state_of(), discs()[1]
+    partitions = [partition_of_labels(state.graph, labels) for labels in (truth, np.where(truth > 2, 0, truth))]
+    _, plain = judged(state, partitions, without_count(RULES["count"]))
+    rewards, total = judged(state, partitions, RULES["count"])
     np.testing.assert_allclose(rewards.count, [1, 0.5])
     np.testing.assert_allclose(total, plain * rewards.count)
 
@@ -116,31 +116,31 @@ def without_count(rules):
 
 
 def test_many_at_once_equal_one_by_one():
-    scene = scene_of()
-    partitions = multicut(scene.graph, np.random.default_rng(0).normal(size=(5, scene.graph.n_edges)))
-    together, total = judged(scene, partitions, nuclei())
+    state = state_of()
+    partitions = multicut(state.graph, np.random.default_rng(0).normal(size=(5, state.graph.n_edges)))
+    together, total = judged(state, partitions, nuclei())
     for k, partition in enumerate(partitions):
-        alone, one = judged(scene, partition, nuclei())
+        alone, one = judged(state, partition, nuclei())
         np.testing.assert_allclose(alone.node[0], together.node[k])
         assert one[0] == pytest.approx(total[k])
 
 
 def test_numbers_of_superpixels_and_of_objects_mean_nothing():
-    scene = scene_of()
+    state = state_of()
     rng = np.random.default_rng(3)
-    order = rng.permutation(scene.graph.n_nodes)  # order[n]: new number of superpixel n
-    graph = build_graph(scene.image, order[scene.graph.superpixels].astype(np.int32))
+    order = rng.permutation(state.graph.n_nodes)  # order[n]: new number of superpixel n
+    graph = build_graph(state.image, order[state.graph.superpixels].astype(np.int32))
     back = np.argsort(order)
-    renumbered = dataclasses.replace(scene, graph=graph, background=scene.background[back], weight=scene.weight[back])
-    partitions = multicut(scene.graph, rng.normal(size=(4, scene.graph.n_edges)))
-    rewards, total = judged(scene, partitions, nuclei())
+    renumbered = dataclasses.replace(state, graph=graph, background=state.background[back], weight=state.weight[back])
+    partitions = multicut(state.graph, rng.normal(size=(4, state.graph.n_edges)))
+    rewards, total = judged(state, partitions, nuclei())
     others, total_others = judged(renumbered, partitions[:, np.argsort(order)], nuclei())
     np.testing.assert_allclose(total_others, total)
     np.testing.assert_allclose(others.node[:, order], rewards.node)
-    edges = np.sort(order[scene.graph.edges], axis=1)
+    edges = np.sort(order[state.graph.edges], axis=1)
     where = [np.flatnonzero((graph.edges == edge).all(1)).item() for edge in edges]
     for credit in ("share", "maximum"):
-        reward, weight = edge_rewards(scene.graph, rewards.node, scene.weight, credit)
+        reward, weight = edge_rewards(state.graph, rewards.node, state.weight, credit)
         reward_others, weight_others = edge_rewards(graph, others.node, renumbered.weight, credit)
         np.testing.assert_allclose(reward_others[:, where], reward)
         np.testing.assert_allclose(weight_others[where], weight)
@@ -148,13 +148,13 @@ def test_numbers_of_superpixels_and_of_objects_mean_nothing():
 
 def with_a_lonely_superpixel():
     """A graph whose superpixel 0 has lost its edges."""
-    graph = scene_of(TWO, (40, 60), 9.0).graph
+    graph = state_of(TWO, (40, 60), 9.0).graph
     without = ~(graph.edges == 0).any(1)
     return dataclasses.replace(graph, edges=graph.edges[without], edge_sums=graph.edge_sums[without])
 
 
 @pytest.mark.parametrize(
-    "graph", [scene_of().graph, with_a_lonely_superpixel()], ids=["whole", "with a lonely superpixel"]
+    "graph", [state_of().graph, with_a_lonely_superpixel()], ids=["whole", "with a lonely superpixel"]
 )
 def test_share_credit_adds_up_to_the_mean_over_superpixels(graph):
     node = np.random.default_rng(0).random((6, graph.n_nodes))
@@ -171,7 +171,7 @@ def test_share_credit_adds_up_to_the_mean_over_superpixels(graph):
 
 
 def test_maximum_credit_is_the_higher_end():
-    graph = scene_of().graph
+    graph = state_of().graph
     node = np.random.default_rng(1).random((2, graph.n_nodes))
     edge, weight = edge_rewards(graph, node, node_weights(graph), "maximum")
     for e, (i, j) in enumerate(graph.edges):
@@ -180,24 +180,24 @@ def test_maximum_credit_is_the_higher_end():
 
 
 def test_one_superpixel_has_a_reward_but_no_edge():
-    scene = make_scene(np.full((6, 7), 5.0, np.float32), nuclei())
-    rewards, total = judged(scene, [0], nuclei())
+    state = make_state(np.full((6, 7), 5.0, np.float32), nuclei())
+    rewards, total = judged(state, [0], nuclei())
     assert 0 <= total[0] <= 1
     for credit in ("share", "maximum"):
-        edge, weight = edge_rewards(scene.graph, rewards.node, scene.weight, credit)
+        edge, weight = edge_rewards(state.graph, rewards.node, state.weight, credit)
         assert edge.shape == (1, 0)
         assert weight.shape == (0,)
 
 
 def test_huge_superpixels_do_not_drown_the_others():
-    graph = scene_of().graph
+    graph = state_of().graph
     area = graph.node_sums[:, NODE_SUMS.index("area")]
     np.testing.assert_array_equal(node_weights(graph), area)
     np.testing.assert_array_equal(node_weights(graph, 30.0), np.minimum(area, 30))
     pixels, _ = discs()
-    scene = make_scene(pixels, nuclei(), given=np.where(np.indices(pixels.shape)[0] < 60, 0, blocks(pixels)))
-    assert scene.weight[0] == pytest.approx(np.pi * scene.relief.radius**2)
-    assert scene.weight[0] < 0.5 * scene.graph.node_sums[0, NODE_SUMS.index("area")]
+    state = make_state(pixels, nuclei(), given=np.where(np.indices(pixels.shape)[0] < 60, 0, blocks(pixels)))
+    assert state.weight[0] == pytest.approx(np.pi * state.prior.radius**2)
+    assert state.weight[0] < 0.5 * state.graph.node_sums[0, NODE_SUMS.index("area")]
 
 
 def test_contrast_reward_at_its_corners():

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segcritic
-from discs import FOUR, TWO, blocks, discs, nuclei, scene_of
+from discs import FOUR, TWO, blocks, discs, nuclei, state_of
 from segcritic.cli import main
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
 from segcritic.graph.project import UNLABELLED, Truth, partition_of_labels, project
 from segcritic.io.samples import find_sources, pair_labels
-from segcritic.rules import Rules
-from segcritic.stateless.environment import judge_partition
+from segcritic.rules import Rules, Scorer
+from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.identity import identity
 from segcritic.stateless.label_rewards import supervised, truth_rewards
 from segcritic.stateless.settings import TrainSettings
@@ -47,23 +47,23 @@ def test_labels_that_say_nothing_or_do_not_fit_are_refused():
     with pytest.raises(UserError, match="make them equal"):
         project(graph, np.zeros((3, 3), int))
     with pytest.raises(UserError, match=r"a\.tif: the labels have the shape"):
-        supervised(scene_of(), np.zeros((3, 3), int), "a.tif")
+        supervised(state_of(), np.zeros((3, 3), int), "a.tif")
 
 
 def test_the_truth_earns_one_and_degenerate_partitions_little():
-    scene = scene_of()
-    truth = project(scene.graph, discs()[1])
-    nothing = np.zeros((1, scene.graph.n_nodes))
-    whole = partition_of_labels(scene.graph, discs()[1])[None]
-    np.testing.assert_allclose(truth_rewards(scene.graph, whole, truth, nothing), 1)
-    background_cut = np.where(truth.node == 0, np.arange(scene.graph.n_nodes) + whole.size, whole[0])[None]
+    state = state_of()
+    truth = project(state.graph, discs()[1])
+    nothing = np.zeros((1, state.graph.n_nodes))
+    whole = partition_of_labels(state.graph, discs()[1])[None]
+    np.testing.assert_allclose(truth_rewards(state.graph, whole, truth, nothing), 1)
+    background_cut = np.where(truth.node == 0, np.arange(state.graph.n_nodes) + whole.size, whole[0])[None]
     cut = np.unique(background_cut, return_inverse=True)[1].reshape(1, -1).astype(np.int32)
-    np.testing.assert_allclose(truth_rewards(scene.graph, cut, truth, nothing), 1)
+    np.testing.assert_allclose(truth_rewards(state.graph, cut, truth, nothing), 1)
     inside = truth.node > 0
-    merged = np.zeros((1, scene.graph.n_nodes), np.int32)
-    assert truth_rewards(scene.graph, merged, truth, nothing)[0, inside].max() < 0.15
-    split = np.arange(scene.graph.n_nodes, dtype=np.int32)[None]
-    assert truth_rewards(scene.graph, split, truth, nothing)[0, inside].mean() < 0.3
+    merged = np.zeros((1, state.graph.n_nodes), np.int32)
+    assert truth_rewards(state.graph, merged, truth, nothing)[0, inside].max() < 0.15
+    split = np.arange(state.graph.n_nodes, dtype=np.int32)[None]
+    assert truth_rewards(state.graph, split, truth, nothing)[0, inside].mean() < 0.3
 
 
 @given(st.lists(st.integers(-1, 3), min_size=12, max_size=12), st.lists(st.integers(0, 3), min_size=12, max_size=12))
@@ -89,31 +89,31 @@ def test_labels_replace_the_rules_only_where_they_are():
     _, truth = discs()
     patch = truth.copy()
     patch[:, 32:] = UNLABELLED
-    scene = scene_of()
-    labelled = supervised(scene, patch, "a")
-    partition = np.zeros(scene.graph.n_nodes, np.int32)
-    by_rules, mixed = (judge_partition(one, partition, nuclei(), False).node[0] for one in (scene, labelled))
+    state = state_of()
+    labelled = supervised(state, patch, "a")
+    partition = np.zeros(state.graph.n_nodes, np.int32)
+    by_rules, mixed = (evaluate_partition(one, partition, Scorer(nuclei())).node[0] for one in (state, labelled))
     assert labelled.truth is not None
     known = labelled.truth.known
     np.testing.assert_array_equal(by_rules[~known], mixed[~known])
     assert not np.allclose(by_rules[known], mixed[known])
-    one, other = (identity(TrainSettings(), nuclei(), [scene], 0) for scene in (scene, labelled))
+    one, other = (identity(TrainSettings(), nuclei(), [state], 0) for state in (state, labelled))
     assert one["labels"] != other["labels"]
 
 
 def test_few_images_with_labels_are_drawn_as_often_as_asked():
-    plain, labelled = scene_of(), supervised(scene_of(), discs()[1], "a")
+    plain, labelled = state_of(), supervised(state_of(), discs()[1], "a")
     rng = np.random.default_rng(0)
     settings = TrainSettings(images_per_step=4, labelled_share=0.5)
-    scenes = [plain] * 9 + [labelled] * 3
+    states = [plain] * 9 + [labelled] * 3
     for _ in range(20):
-        drawn = _draw(scenes, settings, rng)
+        drawn = _draw(states, settings, rng)
         assert len(set(drawn)) == 4
         assert sum(number >= 9 for number in drawn) == 2
     assert sorted(_draw([plain, labelled, labelled], settings, rng)) == [0, 1, 2]
     assert sorted(_draw([plain, plain, plain, labelled], settings, rng)) == [0, 1, 2, 3]
     half = TrainSettings(images_per_step=1, labelled_share=0.5)
-    assert {_draw(scenes, half, rng)[0] >= 9 for _ in range(50)} == {True, False}
+    assert {_draw(states, half, rng)[0] >= 9 for _ in range(50)} == {True, False}
 
 
 def test_labels_are_paired_by_stem_or_by_order(tmp_path):
@@ -147,8 +147,8 @@ def test_training_follows_labels_where_rules_are_wrong():
     quarters = blocks(truth, 8)
     alone = segcritic.train(pixels, HALVES, superpixels=quarters, steps=60)
     helped = segcritic.train([pixels], HALVES, labels=[truth], superpixels=[quarters], steps=60)
-    scene = scene_of(TWO, shape, 9.0)
-    node_truth = project(scene.graph, truth).node
+    state = state_of(TWO, shape, 9.0)
+    node_truth = project(state.graph, truth).node
     agreement = []
     for model in (alone, helped):
         found = model.analyse(pixels, superpixels=quarters)

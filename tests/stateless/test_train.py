@@ -12,14 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from discs import TWO, discs, nuclei, scene_of
+from discs import TWO, discs, nuclei, state_of
 from segcritic.errors import UserError
-from segcritic.rules import Rules
+from segcritic.rules import Rules, Scorer
 from segcritic.stateless.learner import Learner
 from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.policy import FeatureScale
 from segcritic.stateless.settings import TrainSettings
-from segcritic.stateless.state import make_scene
+from segcritic.stateless.state import make_state
 from segcritic.stateless.train import train
 
 SMALL = NetworkSettings(width=8, depth=1, subgraph_sizes=(4, 8), fixed_std=1.0)
@@ -61,12 +61,12 @@ def _one_thread():
 
 
 @pytest.fixture(scope="module")
-def scenes():
-    return [scene_of(TWO, (40, 60), 9.0, seed) for seed in (0, 1, 2)]
+def states():
+    return [state_of(TWO, (40, 60), 9.0, seed) for seed in (0, 1, 2)]
 
 
-def initial(scenes, settings, seed=0):
-    learner = Learner(settings, FeatureScale.of(scenes), seed, torch.device("cpu"))
+def initial(states, settings, seed=0):
+    learner = Learner(settings, FeatureScale.of(states), seed, torch.device("cpu"))
     return {name: value.clone() for name, value in learner.policy.state_dict().items()}
 
 
@@ -87,11 +87,11 @@ class Stop:
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_every_learner_moves_its_weights_and_keeps_them_finite(scenes, name):
+def test_every_learner_moves_its_weights_and_keeps_them_finite(states, name):
     settings = LEARNERS[name]
     rules = COUNT if name == "critic of the count" else nuclei()
-    actor = train(scenes, rules, settings)
-    start = initial(scenes, settings)
+    actor = train(states, Scorer(rules), settings)
+    start = initial(states, settings)
     assert actor.weights.keys() == start.keys()
     assert all(torch.isfinite(value).all() for value in actor.weights.values())
     moved = {key for key, value in actor.weights.items() if not torch.equal(value, start[key].cpu())}
@@ -104,17 +104,17 @@ def test_every_learner_moves_its_weights_and_keeps_them_finite(scenes, name):
 
 
 @pytest.mark.parametrize("name", ["samples", "critic", "U-Net"])
-def test_same_seed_same_weights(scenes, name):
-    first, second, other = (train(scenes, nuclei(), LEARNERS[name], seed=seed) for seed in (5, 5, 6))
+def test_same_seed_same_weights(states, name):
+    first, second, other = (train(states, Scorer(nuclei()), LEARNERS[name], seed=seed) for seed in (5, 5, 6))
     assert same(first.weights, second.weights)
     assert not same(first.weights, other.weights)
     assert [point["reward"] for point in first.curve] == [point["reward"] for point in second.curve]
 
 
 @pytest.mark.parametrize("name", ["samples", "critic", "samples+critic", "frozen U-Net"])
-def test_going_on_from_a_checkpoint_is_as_if_never_stopped(scenes, name, tmp_path, monkeypatch):
+def test_going_on_from_a_checkpoint_is_as_if_never_stopped(states, name, tmp_path, monkeypatch):
     settings = LEARNERS[name]
-    whole = train(scenes, nuclei(), settings)
+    whole = train(states, Scorer(nuclei()), settings)
     monkeypatch.setattr("segcritic.stateless.train._CHECKPOINT_SECONDS", -1.0)  # after every step
     saved = tmp_path / "after three"
 
@@ -122,63 +122,63 @@ def test_going_on_from_a_checkpoint_is_as_if_never_stopped(scenes, name, tmp_pat
         if progress.step == 4:
             shutil.copytree(tmp_path / "checkpoint", saved)
 
-    train(scenes, nuclei(), settings, checkpoint=tmp_path / "checkpoint", on_progress=copy)
+    train(states, Scorer(nuclei()), settings, checkpoint=tmp_path / "checkpoint", on_progress=copy)
     assert json.loads((saved / "state.json").read_text())["step"] == 3
     steps = []
-    resumed = train(scenes, nuclei(), settings, checkpoint=saved, on_progress=lambda p: steps.append(p.step))
+    resumed = train(states, Scorer(nuclei()), settings, checkpoint=saved, on_progress=lambda p: steps.append(p.step))
     assert steps == [4, 5, 6]
     assert same(resumed.weights, whole.weights)
     assert [point["step"] for point in resumed.curve] == [1, 2, 3, 4, 5, 6]
 
 
-def test_files_of_two_saves_go_by_the_weights(scenes, tmp_path):
+def test_files_of_two_saves_go_by_the_weights(states, tmp_path):
     """As a crash between the two leaves them: the JSON is one save older than the tensors."""
-    whole = train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path)
+    whole = train(states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path)
     state = json.loads((tmp_path / "state.json").read_text())
     (tmp_path / "state.json").write_text(json.dumps({**state, "step": 4, "curve": state["curve"][:4]}))
-    assert same(train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path).weights, whole.weights)
+    assert same(train(states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path).weights, whole.weights)
 
 
-def test_a_finished_checkpoint_is_returned_as_it_is(scenes, tmp_path):
-    whole = train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path)
+def test_a_finished_checkpoint_is_returned_as_it_is(states, tmp_path):
+    whole = train(states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path)
     calls = []
-    again = train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path, on_progress=calls.append)
+    again = train(states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path, on_progress=calls.append)
     assert same(again.weights, whole.weights)
     assert again.curve == whole.curve
     assert not calls
 
 
-def test_ctrl_c_returns_what_was_learned_so_far(scenes):
-    actor = train(scenes, nuclei(), SETTINGS, on_progress=Stop(3))
+def test_ctrl_c_returns_what_was_learned_so_far(states):
+    actor = train(states, Scorer(nuclei()), SETTINGS, on_progress=Stop(3))
     assert actor.interrupted
     assert [point["step"] for point in actor.curve] == [1, 2, 3]
-    assert not same(actor.weights, initial(scenes, SETTINGS))
-    assert actor.policy()(actor.policy().state(scenes[:1]))[0].shape == (scenes[0].graph.n_edges,)
+    assert not same(actor.weights, initial(states, SETTINGS))
+    assert actor.policy()(actor.policy().network_input(states[:1]))[0].shape == (states[0].graph.n_edges,)
 
 
-def test_ctrl_c_before_the_first_step_is_done(scenes, monkeypatch):
+def test_ctrl_c_before_the_first_step_is_done(states, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Learner, "update", interrupt)
-    actor = train(scenes, nuclei(), SETTINGS)
+    actor = train(states, Scorer(nuclei()), SETTINGS)
     assert actor.interrupted
     assert actor.curve == []
-    assert same(actor.weights, initial(scenes, SETTINGS))
+    assert same(actor.weights, initial(states, SETTINGS))
 
 
-def test_going_on_after_ctrl_c_is_as_if_never_stopped(scenes, tmp_path):
-    whole = train(scenes, nuclei(), SETTINGS)
-    assert train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path, on_progress=Stop(3)).interrupted
-    resumed = train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path)
+def test_going_on_after_ctrl_c_is_as_if_never_stopped(states, tmp_path):
+    whole = train(states, Scorer(nuclei()), SETTINGS)
+    assert train(states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path, on_progress=Stop(3)).interrupted
+    resumed = train(states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path)
     assert not resumed.interrupted
     assert [point["step"] for point in resumed.curve] == [1, 2, 3, 4, 5, 6]
     assert same(resumed.weights, whole.weights)
 
 
-def test_a_time_limit_stops_early(scenes):
+def test_a_time_limit_stops_early(states):
     settings = dataclasses.replace(SETTINGS, steps=100_000)
-    actor = train(scenes, nuclei(), settings, minutes=0.3 / 60)
+    actor = train(states, Scorer(nuclei()), settings, minutes=0.3 / 60)
     assert not actor.interrupted
     assert 0 < actor.curve[-1]["seconds"] < 3
 
@@ -209,63 +209,65 @@ def damage(folder, how):
         *("another shape", "a tensor missing"),
     ],
 )
-def test_a_damaged_checkpoint_is_named(scenes, tmp_path, how):
+def test_a_damaged_checkpoint_is_named(states, tmp_path, how):
     settings = dataclasses.replace(SETTINGS, steps=1)
-    train(scenes, nuclei(), settings, checkpoint=tmp_path / "run")
+    train(states, Scorer(nuclei()), settings, checkpoint=tmp_path / "run")
     damage(tmp_path / "run", how)
     with pytest.raises(UserError, match=r"checkpoint in .*run.*start again"):
-        train(scenes, nuclei(), settings, checkpoint=tmp_path / "run")
+        train(states, Scorer(nuclei()), settings, checkpoint=tmp_path / "run")
 
 
-def test_a_checkpoint_of_another_training_is_refused(scenes, tmp_path):
+def test_a_checkpoint_of_another_training_is_refused(states, tmp_path):
     settings = dataclasses.replace(SETTINGS, steps=2)
-    train(scenes, nuclei(), settings, checkpoint=tmp_path)
+    train(states, Scorer(nuclei()), settings, checkpoint=tmp_path)
     with pytest.raises(UserError, match="another seed: start again"):
-        train(scenes, nuclei(), settings, checkpoint=tmp_path, seed=1)
+        train(states, Scorer(nuclei()), settings, checkpoint=tmp_path, seed=1)
     with pytest.raises(UserError, match=r"other settings .*: start again"):
-        train(scenes, nuclei(), dataclasses.replace(settings, samples=6), checkpoint=tmp_path)
+        train(states, Scorer(nuclei()), dataclasses.replace(settings, samples=6), checkpoint=tmp_path)
     with pytest.raises(UserError, match="other rules and other images"):
-        train(scenes[:2], COUNT, settings, checkpoint=tmp_path)
+        train(states[:2], Scorer(COUNT), settings, checkpoint=tmp_path)
     with pytest.raises(UserError, match="has 2 steps already, more than 1: start again"):
-        train(scenes, nuclei(), dataclasses.replace(settings, steps=1), checkpoint=tmp_path)
+        train(states, Scorer(nuclei()), dataclasses.replace(settings, steps=1), checkpoint=tmp_path)
 
 
-def test_a_finished_training_goes_on_for_more_steps(scenes, tmp_path):
-    train(scenes, nuclei(), dataclasses.replace(SETTINGS, steps=2), checkpoint=tmp_path)
+def test_a_finished_training_goes_on_for_more_steps(states, tmp_path):
+    train(states, Scorer(nuclei()), dataclasses.replace(SETTINGS, steps=2), checkpoint=tmp_path)
     steps = []
-    actor = train(scenes, nuclei(), SETTINGS, checkpoint=tmp_path, on_progress=lambda p: steps.append(p.step))
+    actor = train(states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path, on_progress=lambda p: steps.append(p.step))
     assert steps == [3, 4, 5, 6]
     assert [point["step"] for point in actor.curve] == [1, 2, 3, 4, 5, 6]
     assert actor.settings == SETTINGS
 
 
-def test_a_full_disk_is_named(scenes, tmp_path, monkeypatch):
+def test_a_full_disk_is_named(states, tmp_path, monkeypatch):
     def full(path, _):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match=r"cannot write .*state\.safetensors: No space left"):
-        train(scenes, nuclei(), dataclasses.replace(SETTINGS, steps=1), checkpoint=tmp_path / "run")
+        train(states, Scorer(nuclei()), dataclasses.replace(SETTINGS, steps=1), checkpoint=tmp_path / "run")
 
 
 @pytest.mark.parametrize(("name", "keep_pixels"), [("samples", False), ("U-Net", True)])
-def test_lean_scenes_train_as_whole_ones_do(scenes, name, keep_pixels):
+def test_lean_scenes_train_as_whole_ones_do(states, name, keep_pixels):
     rules = Rules.loads("circle_hough: {at_least: 0.9}\nsolidity: {at_least: 0.9}\ncenter_distance: {at_most: 0.5}")
-    lean = [scene.lean(keep_pixels) for scene in scenes]
-    assert same(train(lean, rules, LEARNERS[name]).weights, train(scenes, rules, LEARNERS[name]).weights)
+    lean = [state.lean(keep_pixels) for state in states]
+    assert same(
+        train(lean, Scorer(rules), LEARNERS[name]).weights, train(states, Scorer(rules), LEARNERS[name]).weights
+    )
 
 
 def test_images_with_nothing_to_segment():
-    flat = make_scene(np.full((20, 20), 3.0, np.float32), nuclei())
+    flat = make_state(np.full((20, 20), 3.0, np.float32), nuclei())
     with pytest.raises(UserError, match="anything to segment"):
-        train([flat], nuclei(), SETTINGS)
-    mixed = train([flat, scene_of(TWO, (40, 60), 9.0)], nuclei(), SETTINGS)
-    assert same(mixed.weights, train([scene_of(TWO, (40, 60), 9.0)], nuclei(), SETTINGS).weights)
+        train([flat], Scorer(nuclei()), SETTINGS)
+    mixed = train([flat, state_of(TWO, (40, 60), 9.0)], Scorer(nuclei()), SETTINGS)
+    assert same(mixed.weights, train([state_of(TWO, (40, 60), 9.0)], Scorer(nuclei()), SETTINGS).weights)
 
 
-def test_progress_is_told_after_every_step(scenes):
+def test_progress_is_told_after_every_step(states):
     told = []
-    train(scenes, nuclei(), SETTINGS, on_progress=lambda progress: told.append(dataclasses.replace(progress)))
+    train(states, Scorer(nuclei()), SETTINGS, on_progress=lambda progress: told.append(dataclasses.replace(progress)))
     assert [progress.step for progress in told] == [1, 2, 3, 4, 5, 6]
     assert all(progress.steps == 6 and 0 <= progress.reward <= 1 for progress in told)
     assert told[-1].seconds_left == 0
@@ -286,7 +288,7 @@ def test_reward_rises(name):
     """From a policy that knows nothing of contrast; it falls far short of the best in so few steps."""
     pixels, truth = discs((40, 60), TWO, 9.0)
     coarse = np.maximum(truth, 0) * 100 + np.indices(truth.shape)[1] // 20
-    scene = make_scene(pixels, nuclei(), given=coarse)
+    state = make_state(pixels, nuclei(), given=coarse)
     settings = TrainSettings(
         steps=60,
         learning_rate=1e-2,
@@ -300,20 +302,20 @@ def test_reward_rises(name):
         ),
         **CHANGES[name],
     )
-    curve = train([scene], nuclei(), settings).curve
+    curve = train([state], Scorer(nuclei()), settings).curve
     assert curve[-1]["reward"] > curve[5]["reward"] + 0.05
 
 
-def test_the_count_reaches_the_weights(scenes):
+def test_the_count_reaches_the_weights(states):
     plain = COUNT.model_copy(update={"count": None})
-    assert not same(train(scenes, COUNT, SETTINGS).weights, train(scenes, plain, SETTINGS).weights)
+    assert not same(train(states, Scorer(COUNT), SETTINGS).weights, train(states, Scorer(plain), SETTINGS).weights)
     critic = LEARNERS["critic of the count"]
-    assert not same(train(scenes, COUNT, critic).weights, train(scenes, plain, critic).weights)
+    assert not same(train(states, Scorer(COUNT), critic).weights, train(states, Scorer(plain), critic).weights)
 
 
-def test_a_critic_of_the_count_needs_its_output(scenes):
+def test_a_critic_of_the_count_needs_its_output(states):
     with pytest.raises(UserError, match="global_head"):
-        train(scenes, COUNT, dataclasses.replace(SAC, global_reward="critic"))
+        train(states, Scorer(COUNT), dataclasses.replace(SAC, global_reward="critic"))
 
 
 def test_settings_survive_json():
@@ -349,10 +351,10 @@ def test_settings_of_a_model_from_before_there_were_these_are_read():
     assert TrainSettings.from_dict(values) == TrainSettings()
 
 
-def test_the_policy_keeps_the_solver_of_its_training(scenes):
-    assert train(scenes, nuclei(), dataclasses.replace(SETTINGS, steps=1)).policy().solver == "greedy"
+def test_the_policy_keeps_the_solver_of_its_training(states):
+    assert train(states, Scorer(nuclei()), dataclasses.replace(SETTINGS, steps=1)).policy().solver == "greedy"
     refined = dataclasses.replace(LEARNERS["Kernighan-Lin"], steps=1)
-    assert train(scenes, nuclei(), refined).policy().solver == "kernighan-lin"
+    assert train(states, Scorer(nuclei()), refined).policy().solver == "kernighan-lin"
 
 
 def test_unknown_or_missing_settings_are_a_user_error():

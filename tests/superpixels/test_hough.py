@@ -44,8 +44,8 @@ def test_outlines_and_relief_mark_the_circles():
     outlines, relief = found.outlines((120, 128)), found.relief((120, 128))
     assert outlines[30, 28] == pytest.approx(found.evidence.max(), abs=0.3)
     assert outlines[30, 28] > 0.4 > outlines[30, 40]
-    assert relief.cores[30, 40] != relief.cores[70, 80]
-    assert relief.height[70, 80] > 0.4
+    assert relief.instances[30, 40] != relief.instances[70, 80]
+    assert relief.foreground[70, 80] > 0.4
 
 
 def test_superpixels_cut_along_circles_allow_more_with_fewer():

@@ -51,11 +51,11 @@ def test_superpixels_end_at_lines_rather_than_on_both_sides_of_them():
 def test_likely_objects_lie_between_lines():
     image = grid()
     found = line_relief(image, line_strength(image))
-    middles = found.cores[23:72:24, 23:72:24]
+    middles = found.instances[23:72:24, 23:72:24]
     assert (middles > 0).all()
     assert len(np.unique(middles)) == 9
     assert 7 < found.radius < 12  # 20 x 20 pixels between lines, less at the image's sides
-    assert found.height[23, 23] > 0.9 > 0.5 > found.height[11, 23]
+    assert found.foreground[23, 23] > 0.9 > 0.5 > found.foreground[11, 23]
     nothing = line_relief(image, np.ones(image.shape, np.float32))
-    assert nothing.cores.max() == 0
+    assert nothing.instances.max() == 0
     assert nothing.radius == 1

@@ -9,7 +9,7 @@ from scipy import ndimage as ndi
 from discs import FOUR, discs
 from segcritic.errors import UserError
 from segcritic.pixels.preprocess import normalise
-from segcritic.superpixels import bound, connected_pieces, superpixels
+from segcritic.superpixels import bound, relabel_connected, superpixels
 from segcritic.superpixels.boundaries import cut_at_truth
 from segcritic.superpixels.joining import join_basins
 from segcritic.superpixels.level_sets import relief
@@ -122,10 +122,10 @@ def test_relief_estimates_the_radius_and_is_flat_on_a_flat_picture():
     for radius in (7, 11):
         found = relief(normalise(discs(radius=radius)[0]))
         assert found.radius == pytest.approx(radius, rel=0.25)
-        assert found.cores.max() == len(FOUR)
+        assert found.instances.max() == len(FOUR)
     flat = relief(np.full((9, 9), 0.3, np.float32))
-    assert not flat.height.any()
-    assert not flat.cores.any()
+    assert not flat.foreground.any()
+    assert not flat.instances.any()
 
 
 def two_discs(distance, second=1.0, blur=1.0):
@@ -138,8 +138,8 @@ def two_discs(distance, second=1.0, blur=1.0):
 
 
 def test_likely_objects_part_where_several_signs_agree():
-    assert relief(two_discs(distance=22), radius=12).cores.max() == 2  # a neck
-    assert relief(two_discs(distance=5), radius=12).cores.max() == 1  # hardly longer than one disc
+    assert relief(two_discs(distance=22), radius=12).instances.max() == 2  # a neck
+    assert relief(two_discs(distance=5), radius=12).instances.max() == 1  # hardly longer than one disc
 
 
 def test_joining_weighs_valley_and_step():
@@ -173,11 +173,11 @@ def test_unknown_method_and_settings_are_named():
 
 def test_connected_pieces_takes_any_numbers():
     labels = np.array([[-1, -1, 7], [3, 3, 7], [7, 3, -1]])
-    pieces = connected_pieces(labels)
+    pieces = relabel_connected(labels)
     assert sorted(np.unique(pieces)) == list(range(5))
     assert pieces[2, 0] != pieces[0, 2]
     assert pieces[0, 0] != pieces[2, 2]
-    assert connected_pieces(np.array([[1, 0], [0, 1]])).max() == 3  # corners do not connect
+    assert relabel_connected(np.array([[1, 0], [0, 1]])).max() == 3  # corners do not connect
 
 
 def test_bound_gives_each_superpixel_the_truth_that_covers_most_of_it():
@@ -185,7 +185,7 @@ def test_bound_gives_each_superpixel_the_truth_that_covers_most_of_it():
     truth = np.array([[9, 9, 0, 0, 5, 5]])
     np.testing.assert_array_equal(bound(pieces, truth), [[9, 9, 9, 5, 5, 5]])
     truth = discs()[1]
-    np.testing.assert_array_equal(bound(connected_pieces(truth), truth), truth)
+    np.testing.assert_array_equal(bound(relabel_connected(truth), truth), truth)
     with pytest.raises(ValueError, match="pixels"):
         bound(pieces, truth)
 
@@ -194,12 +194,12 @@ def test_bound_gives_each_superpixel_the_truth_that_covers_most_of_it():
 @given(seed=st.integers(0, 10**6), depth=st.integers(1, 4))
 def test_slivers_join_their_own_part_until_none_can(seed, depth):
     rng = np.random.default_rng(seed)
-    parts = connected_pieces(ndi.zoom(rng.integers(0, 2, (4, 5)), 6, order=0))
-    pieces = connected_pieces(parts * 9 + ndi.zoom(rng.integers(0, 3, (8, 10)), 3, order=0))
+    parts = relabel_connected(ndi.zoom(rng.integers(0, 2, (4, 5)), 6, order=0))
+    pieces = relabel_connected(parts * 9 + ndi.zoom(rng.integers(0, 3, (8, 10)), 3, order=0))
     joined = join_slivers(pieces, parts, depth)
     for numbers, within in ((joined, pieces), (parts, joined)):  # each piece lies in one joined piece, that in one part
         assert len(np.unique(np.stack([numbers.ravel(), within.ravel()]), axis=1).T) == within.max() + 1
-    np.testing.assert_array_equal(joined, connected_pieces(joined))
+    np.testing.assert_array_equal(joined, relabel_connected(joined))
     for number in range(joined.max() + 1):
         inside = joined == number
         deep = ndi.distance_transform_cdt(np.pad(inside, depth, "edge"), "chessboard").max() >= depth
@@ -210,9 +210,9 @@ def test_slivers_join_their_own_part_until_none_can(seed, depth):
 def test_truth_cut_superpixels_can_be_made_the_truth_without_slivers():
     truth = discs()[1]
     near = np.roll(truth, 1, axis=1)  # outlines one pixel away from the true ones
-    cut = cut_at_truth(connected_pieces(near), truth)
+    cut = cut_at_truth(relabel_connected(near), truth)
     np.testing.assert_array_equal(bound(cut, truth), truth)
-    assert cut.max() == connected_pieces(truth).max()
+    assert cut.max() == relabel_connected(truth).max()
 
 
 def squared_error(labels, values):
@@ -256,7 +256,7 @@ def test_ward_merging_is_nearly_as_good_as_the_naive_one():
 @given(st.integers(1, 30), st.integers(1, 20), st.integers(0, 99))
 def test_merging_keeps_its_promises(n_target, min_size, seed):
     values = picture("noise", (9, 9), seed)
-    pieces = connected_pieces(np.random.default_rng(seed).integers(0, 4, (9, 9)))
+    pieces = relabel_connected(np.random.default_rng(seed).integers(0, 4, (9, 9)))
     merged = merge_pieces(pieces, values, n_target, min_size)
     check(merged, (9, 9), min_size)
     assert merged.max() + 1 <= max(n_target, 1)
@@ -268,7 +268,7 @@ def test_merging_keeps_its_promises(n_target, min_size, seed):
 
 def test_pieces_of_different_likely_objects_merge_last():
     values = np.tile(np.array([0.0, 0.3, 0.3, 0.6], np.float32).repeat(4), (8, 1))
-    pieces = connected_pieces((10 * values).round().astype(int) * 2 + (np.arange(16) >= 8))
+    pieces = relabel_connected((10 * values).round().astype(int) * 2 + (np.arange(16) >= 8))
     cuts = np.tile(np.array([1, 2], np.int32).repeat(8), (8, 1))
     without, within = merge_pieces(pieces, values, 3), merge_pieces(pieces, values, 2, cuts=cuts)
     assert without[0, 7] == without[0, 8]  # equal intensity on both sides

@@ -34,7 +34,7 @@ class CircleSettings:
     texture : amplitude of the waves inside circles
     ground : amplitude of the waves of the ground
     noise : standard deviation of the camera's noise
-    blur : sigma of the Gaussian that smooths the scene before the noise
+    blur : sigma of the Gaussian that smooths the state before the noise
     polygons : number of three- to five-cornered distractors with a texture like the circles'; they are no objects
     """
 
@@ -86,7 +86,7 @@ def draw(seed: int, index: int, settings: CircleSettings) -> tuple[NDArray[np.fl
     row, col = np.mgrid[:height, :width].astype(np.float64)
     ground = _waves(rng, row, col, n=3, lengths=(50.0, 140.0)) * settings.ground
     ground += _waves(rng, row, col, n=2, lengths=(14.0, 30.0)) * settings.ground / 3
-    scene = 0.5 + ground
+    state = 0.5 + ground
     labels = np.zeros(settings.shape, np.int32)
 
     taken: list[tuple[float, float, float]] = []
@@ -98,17 +98,17 @@ def draw(seed: int, index: int, settings: CircleSettings) -> tuple[NDArray[np.fl
         taken.append(place)
         inside = (row - place[0]) ** 2 + (col - place[1]) ** 2 <= place[2] ** 2
         labels[inside] = len(taken)
-        scene[inside] = _texture(rng, row, col, inside, ground, settings)
+        state[inside] = _texture(rng, row, col, inside, ground, settings)
     for _ in range(settings.polygons):
         place = _place(rng, settings, taken)
         if place is None:
             continue
         taken.append(place)
         inside = _polygon(rng, row, col, *place)
-        scene[inside] = _texture(rng, row, col, inside, ground, settings)
+        state[inside] = _texture(rng, row, col, inside, ground, settings)
 
-    scene = gaussian_filter(scene, settings.blur) + rng.normal(0.0, settings.noise, settings.shape)
-    return np.clip(scene, 0, 1).astype(np.float32), labels
+    state = gaussian_filter(state, settings.blur) + rng.normal(0.0, settings.noise, settings.shape)
+    return np.clip(state, 0, 1).astype(np.float32), labels
 
 
 def write(folder: str | os.PathLike[str], n: int, seed: int = 0, **settings: Any) -> tuple[Path, Path]:

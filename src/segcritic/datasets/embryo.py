@@ -129,16 +129,16 @@ def draw(seed: int, index: int, settings: EmbryoSettings) -> tuple[NDArray[np.fl
 
     yolk = np.clip((depth - ring.length[ring.cell]) / 3, 0, 1)
     droplets = 1 + 0.45 * _noise(rng, settings.shape, 2.2) + 0.3 * _noise(rng, settings.shape, 6.0)
-    scene = 0.62 * membranes + yolk * rng.uniform(*settings.yolk) * np.clip(droplets, 0, 2)
-    scene += np.clip(depth, 0, 1) * (1 - yolk) * 0.05 * (1 + 0.3 * _noise(rng, settings.shape, 2.0))
-    scene = gaussian_filter(scene, 0.6)
-    scene += settings.haze * (0.5 * gaussian_filter(scene, 0.08 * radius) + 0.5 * (depth > -1) * scene.mean())
+    state = 0.62 * membranes + yolk * rng.uniform(*settings.yolk) * np.clip(droplets, 0, 2)
+    state += np.clip(depth, 0, 1) * (1 - yolk) * 0.05 * (1 + 0.3 * _noise(rng, settings.shape, 2.0))
+    state = gaussian_filter(state, 0.6)
+    state += settings.haze * (0.5 * gaussian_filter(state, 0.08 * radius) + 0.5 * (depth > -1) * state.mean())
     slope = rng.normal(0, 0.12, 2) / half
-    scene *= 1 + slope[0] * row + slope[1] * col  # one side of the embryo lies nearer to the light
+    state *= 1 + slope[0] * row + slope[1] * col  # one side of the embryo lies nearer to the light
     # Photons: the noise grows with the square root of the light.
-    scene = 0.06 + np.clip(scene, 0, None)
-    scene += settings.noise * np.sqrt(scene) * rng.standard_normal(settings.shape)
-    return np.clip(scene, 0, 1).astype(np.float32), labels
+    state = 0.06 + np.clip(state, 0, None)
+    state += settings.noise * np.sqrt(state) * rng.standard_normal(settings.shape)
+    return np.clip(state, 0, 1).astype(np.float32), labels
 
 
 def write(folder: str | os.PathLike[str], n: int, seed: int = 0, **settings: Any) -> tuple[Path, Path]:

@@ -47,15 +47,15 @@ def ground(
     # two fields of noise, turned about, serve for all: drawing each anew would take most of an image's time
     fine, patches = noise(rng, shape, rng.uniform(0.5, 0.9)), noise(rng, shape, min(shape) / 10)
     bright = 1 + rng.uniform(0.08, 0.25) * fine + rng.uniform(0.05, 0.2) * patches
-    scene = tint(rng, SOIL) * bright[..., None]
-    scene[fine[::-1] > 2.8] = rng.uniform(0.35, 0.6) * np.array([1, 0.92, 0.8])  # stones
+    state = tint(rng, SOIL) * bright[..., None]
+    state[fine[::-1] > 2.8] = rng.uniform(0.35, 0.6) * np.array([1, 0.92, 0.8])  # stones
     if moss:
         speckles = fine[:, ::-1] + rng.uniform(0.5, 2) * patches[::-1]
         cover = np.clip(2 * (speckles - rng.uniform(0.5, 2)), 0, 1) * np.float32(rng.uniform(0.5, 1))
-        _blend(scene, cover, tint(rng, MOSS) * bright[..., None])
+        _blend(state, cover, tint(rng, MOSS) * bright[..., None])
     if pot is not None:
-        scene = _pot(rng, scene, *pot, fine, patches)
-    return np.maximum(scene, 0.02)
+        state = _pot(rng, state, *pot, fine, patches)
+    return np.maximum(state, 0.02)
 
 
 def _pot(
@@ -76,19 +76,19 @@ def _pot(
     tray = tint(rng, TRAY)
     if rng.random() < 0.2:  # a tray of any colour
         tray = (rng.uniform(0.1, 0.7) + rng.normal(0, 0.06, 3)).astype(np.float32)
-    scene = tray * (light * shadow)[..., None]
+    state = tray * (light * shadow)[..., None]
     if rng.random() < 0.4:
         edge, slant = rng.uniform(0.05, 0.2) * height, rng.normal(0, 0.03)
         stripe = np.clip(edge - row + slant * col, 0, 1)
-        _blend(scene, stripe, tint(rng, BENCH) * ((1 + 0.1 * fine) * shadow)[..., None])
-    _blend(scene, np.clip(rim - distance + 0.5, 0, 1), tint(rng, RIM))
-    _blend(scene, np.clip(radius - distance + 0.5, 0, 1), soil)
-    return scene
+        _blend(state, stripe, tint(rng, BENCH) * ((1 + 0.1 * fine) * shadow)[..., None])
+    _blend(state, np.clip(rim - distance + 0.5, 0, 1), tint(rng, RIM))
+    _blend(state, np.clip(radius - distance + 0.5, 0, 1), soil)
+    return state
 
 
-def _blend(scene: Floats, cover: Floats, paint: Floats) -> None:
-    """Lay `paint` (H, W, 3) or (3,) over the scene in place, by the share `cover` (H, W)."""
-    scene += cover[..., None] * (paint - scene)
+def _blend(state: Floats, cover: Floats, paint: Floats) -> None:
+    """Lay `paint` (H, W, 3) or (3,) over the state in place, by the share `cover` (H, W)."""
+    state += cover[..., None] * (paint - state)
 
 
 def tint(rng: np.random.Generator, colour: Tint) -> Floats:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from segcritic.errors import UserError
 from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph, hulls
 from segcritic.graph import adjacency as outlines
-from segcritic.graph.partition import dense_labels
+from segcritic.graph.partition import relabel_sequential
 
 MIN_MEAN_INTENSITY = 1e-3
 """Ratios to an object's mean intensity divide by at least this: the mean of dark objects may be 0 or negative."""
@@ -79,11 +79,14 @@ class ObjectTable:
         Row of this table for every superpixel of every partition.
     columns : dict of str to (M,) float64 array
         Descriptor -> values.
+    graph : SuperpixelGraph
+        What was measured.
     """
 
     sample: NDArray[np.int32]
     node_object: NDArray[np.int32]
     columns: dict[str, NDArray[np.float64]]
+    graph: SuperpixelGraph
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         return self.columns[name]
@@ -129,7 +132,7 @@ def measure(
         raise UserError(f"node labels: some lie outside 0..{graph.n_nodes - 1}; number objects below that.")
     node_object = np.array(labels, np.int32, order="C")
 
-    counts = dense_labels(node_object)
+    counts = relabel_sequential(node_object)
     ends = np.cumsum(counts)
     node_object += (ends - counts).astype(np.int32)[:, None]
     n_objects = int(counts.sum())
@@ -173,7 +176,7 @@ def measure(
             graph.border_start,
         )
     sample = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    return ObjectTable(sample, node_object, {name: columns[name] for name in wanted})
+    return ObjectTable(sample, node_object, {name: columns[name] for name in wanted}, graph)
 
 
 _OBJECT_SUMS = (

@@ -61,7 +61,7 @@ def multicut(graph: SuperpixelGraph, costs: NDArray[np.floating], solver: Solver
     singletons = np.arange(graph.n_nodes, dtype=np.uint64)
     for k, row in enumerate(rows):
         labels[k] = optimizer.optimize(_Objective(graph.undirected, row, singletons))  # pyright: ignore[reportArgumentType]
-    dense_labels(labels)
+    relabel_sequential(labels)
     return labels.reshape((*costs.shape[:-1], graph.n_nodes))
 
 
@@ -81,12 +81,12 @@ def connected_components(graph: SuperpixelGraph, merged: NDArray[np.bool_]) -> N
     from bioimage_cpp.graph import connected_components as components
 
     labels = components(graph.undirected, edge_mask=np.ascontiguousarray(merged, np.bool_)).astype(np.int32)[None]
-    dense_labels(labels)
+    relabel_sequential(labels)
     return labels[0]
 
 
 @njit(cache=True, nogil=True)
-def dense_labels(labels):
+def relabel_sequential(labels):
     """Renumber each row of `labels` (K, N) int32 in place to 0..M-1 in order of first appearance.
 
     Labels must be in 0..N-1. Returns (K,) int64: the number of objects of each row.

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segcritic.errors import UserError
 from segcritic.graph.graph import SuperpixelGraph
-from segcritic.graph.partition import dense_labels
+from segcritic.graph.partition import relabel_sequential
 
 UNLABELLED = 65535
 """Label of the pixels of which nothing is said: the largest number of a 16-bit image. 0 says: background."""
@@ -91,7 +91,7 @@ def partition_of_labels(graph: SuperpixelGraph, labels: NDArray[np.integer]) -> 
     votes = coo_array((pixels, (graph.superpixels.ravel(), index.ravel())), shape).tocsr()
     winners = np.unique(votes.argmax(axis=1), return_inverse=True)[1]
     partition = winners.astype(np.int32).reshape(1, -1)
-    dense_labels(partition)
+    relabel_sequential(partition)
     return partition[0]
 
 

@@ -9,12 +9,12 @@ import numpy as np
 from segcritic.errors import UserError
 from segcritic.io.samples import Ready
 from segcritic.models import Model
-from segcritic.rules import Rules
-from segcritic.stateless.environment import judge_partition
+from segcritic.rules import Scorer
+from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.policy import Policy
 from segcritic.stateless.predict import partition
 from segcritic.stateless.rewards import total_reward
-from segcritic.stateless.state import Scene, make_scene
+from segcritic.stateless.state import State, make_state
 from segcritic.stateless.train import train
 from segcritic.training.threads import few_threads
 
@@ -65,39 +65,38 @@ def adapt(
         raise UserError(f"the seconds of adaptation are {seconds:g}; give a number above 0")
     settings, rules = model.actor.settings, model.rules
     keep_pixels = settings.network.pixel_features > 0 or bool(rules.functions)
-    scenes = []
+    states = []
     for image in images:
         if not image.is_constant:
-            scene = make_scene(image.pixels, rules, image.boundaries, image.superpixels)
-            scenes.append(scene.lean(keep_pixels))
-    scenes = [scene for scene in scenes if scene.graph.n_edges]
-    if not scenes:
+            state = make_state(image.pixels, rules, image.boundaries, image.superpixels)
+            states.append(state.lean(keep_pixels))
+    states = [state for state in states if state.graph.n_edges]
+    if not states:
         return Adapted(model, 0.0, 0.0)
     with few_threads(settings):
-        before = mean_reward(model.actor.policy(), scenes, rules, model.allow_python)
+        before = mean_reward(model.actor.policy(), states, model.scorer)
         longer = replace(settings, steps=_ENDLESS, learning_rate=_SLOWER * settings.learning_rate)
         actor = train(
-            scenes,
-            rules,
+            states,
+            model.scorer,
             longer,
             seed=seed,
             minutes=seconds / 60,
             on_progress=on_progress,
-            allow_python=model.allow_python,
             pretrained=model.actor,
         )
-        after = mean_reward(actor.policy(), scenes, rules, model.allow_python)
+        after = mean_reward(actor.policy(), states, model.scorer)
     if after <= before:
         return Adapted(model, before, before)
-    note = f"Adapted to {len(scenes)} image{'s' * (len(scenes) != 1)}: reward {before:.3f} -> {after:.3f}.\n"
+    note = f"Adapted to {len(states)} image{'s' * (len(states) != 1)}: reward {before:.3f} -> {after:.3f}.\n"
     actor = replace(actor, settings=settings, curve=model.actor.curve)
     return Adapted(replace(model, actor=actor, card=f"{model.card}\n{note}"), before, after)
 
 
-def mean_reward(policy: Policy, scenes: Sequence[Scene], rules: Rules, allow_python: bool) -> float:
+def mean_reward(policy: Policy, states: Sequence[State], scorer: Scorer) -> float:
     """Mean over the images of the reward that the policy's mean actions earn, in [0, 1]."""
     rewards = []
-    for scene in scenes:
-        found = judge_partition(scene, partition(policy, scene), rules, allow_python)
-        rewards.append(total_reward(found, scene.weight)[0])
+    for state in states:
+        found = evaluate_partition(state, partition(policy, state), scorer)
+        rewards.append(total_reward(found, state.weight)[0])
     return float(np.mean(rewards))

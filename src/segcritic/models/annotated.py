@@ -46,7 +46,7 @@ def train_on_labels(
     ----------
     images : a file, a folder, an (H, W, 3) or (H, W) array, or a list of files and arrays
     labels : likewise, of integers, 0 = background; files are paired with the images by stem
-    upright : the images have an up (street scenes): do not turn them in training
+    upright : the images have an up (street states): do not turn them in training
     settings : instead of those that `choose_settings` takes from the data
     batch : images in an update, instead of the settings'
     seed : the same seed, images and labels give the same model

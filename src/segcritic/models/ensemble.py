@@ -64,22 +64,22 @@ class Ensemble:
         The table has a further column, 'confidence': the mean over the models of the best intersection over union of
         the object with one that the model finds alone, in [0, 1]. Otherwise as `Model.apply`.
         """
-        from segcritic.stateless.predict import label_scene, split_logits
-        from segcritic.stateless.state import make_scene
+        from segcritic.stateless.predict import label_state, split_logits
+        from segcritic.stateless.state import make_state
 
         first = self.models[0]
         warn_of_scale(first.rules, image)
         if image.is_constant:
             found = first.apply(image)
             return replace(found, table=_with_confidence(found.table, np.zeros(0)))
-        scene = make_scene(image.pixels, first.rules, image.boundaries, image.superpixels)
+        state = make_state(image.pixels, first.rules, image.boundaries, image.superpixels)
         with few_threads(first.actor.settings):
-            logits = [split_logits(model.policy, scene) for model in self.models]
+            logits = [split_logits(model.policy, state) for model in self.models]
         split = np.clip(np.mean([1 / (1 + np.exp(-each.astype(np.float64))) for each in logits], 0), _SURE, 1 - _SURE)
         mean = np.log(split / (1 - split))
 
         def labelled(each: NDArray, model: Model) -> "Segmentation":
-            return label_scene(scene, each, first.rules, first.allow_python, refine, model.policy.solver)
+            return label_state(state, each, first.scorer, refine, model.policy.solver)
 
         found = labelled(mean, first)
         alone = [labelled(each, model).labels for each, model in zip(logits, self.models, strict=True)]

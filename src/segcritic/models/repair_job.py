@@ -12,7 +12,7 @@ from segcritic.errors import UserError
 from segcritic.io.images import read_labels
 from segcritic.io.samples import Images, Ready, Source, choose_superpixels, find_sources
 from segcritic.models import Model, load_rule_driven
-from segcritic.rules import Rules
+from segcritic.rules import Rules, Scorer
 from segcritic.search.repair import Repaired, repair_labels
 from segcritic.training.threads import few_threads
 
@@ -30,17 +30,16 @@ class Job:
     """Pairs to repair, by which rules, and with the help of which model, if any."""
 
     pairs: list[Pair]
-    rules: Rules
+    scorer: Scorer
     model: Model | None
-    allow_python: bool
 
     def repair(self, pair: Pair, image: Ready) -> Repaired:
         """Repair one pair, whose image has been read. Raises UserError when the labels cannot be used."""
         labels = read_labels(pair.labels) if isinstance(pair.labels, Path) else _checked(pair.labels, image.name)
         if self.model is None:
-            return repair_labels(labels, image, self.rules, None, self.allow_python)
+            return repair_labels(labels, image, self.scorer)
         with few_threads(self.model.actor.settings):
-            return repair_labels(labels, image, self.rules, self.model.policy, self.allow_python)
+            return repair_labels(labels, image, self.scorer, self.model.policy)
 
 
 def prepare(
@@ -83,7 +82,7 @@ def prepare(
         assert own is not None
         own, pieces = choose_superpixels(own, superpixels)
         sources, allow_python = find_sources(images, boundaries, pieces, channel), True
-    return Job(_pairs(labels, images, sources), own, model, allow_python)
+    return Job(_pairs(labels, images, sources), Scorer(own, allow_python), model)
 
 
 def _pairs(labels: Images, images: Images, sources: list[Source]) -> list[Pair]:

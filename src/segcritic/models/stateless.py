@@ -15,7 +15,7 @@ from segcritic.errors import InputWarning, UserError
 from segcritic.io.samples import Images, Ready, Source, choose_superpixels, find_sources, warn_of_scale
 from segcritic.models.recurrent import METHOD as RECURRENT
 from segcritic.models.recurrent import RecurrentModel, read_agent
-from segcritic.rules import Rules
+from segcritic.rules import Rules, Scorer
 from segcritic.training.folder import find, read_settings, read_weights, write_folder
 from segcritic.training.threads import few_threads
 
@@ -160,11 +160,16 @@ class Model:
         warn_of_scale(self.rules, image)
         maps = image.boundaries, image.superpixels
         with few_threads(self.actor.settings):
-            found = segment(image.pixels, self.policy, self.rules, *maps, self.allow_python, refine)
+            found = segment(image.pixels, self.policy, self.scorer, *maps, refine)
         if not image.is_constant:
             return found
         warnings.warn(f"{image.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
         return found.empty()
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """What scores objects by the model's rules."""
+        return Scorer(self.rules, self.allow_python)
 
     @cached_property
     def policy(self) -> "Policy":

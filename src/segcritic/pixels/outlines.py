@@ -42,7 +42,7 @@ def settle_outlines(
     image : (H, W) float32
         Objects bright.
     floor : (H, W) float32
-        Lowest intensity around (`Relief.floor`).
+        Lowest intensity around (`ObjectPrior.floor`).
     level : float
         Of objects with a rim: 0 = floor, 1 = plateau.
 

@@ -47,7 +47,7 @@ def noise_level(image: NDArray[np.floating]) -> float:
     return spread / 6 if product < _WHITE * float((limited[inner] ** 2).mean()) else 0.0
 
 
-def quiet(pixels: NDArray[Any]) -> NDArray[np.float32]:
+def denoise(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """`normalise` an image, smoothed by the Gaussian that leaves `TOLERATED` noise; with less noise, as it is.
 
     Parameters

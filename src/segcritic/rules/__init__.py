@@ -5,7 +5,7 @@ from segcritic.rules.judge import Context, Judgement, judge, needed_descriptors,
 from segcritic.rules.measure import measure_rules
 from segcritic.rules.rule import BackgroundRule, CountRule, NumericRule, PolarityRule, SuperpixelRule
 from segcritic.rules.schema import ObjectRules, Rules
-from segcritic.rules.score import class_scores, count_score, object_scores, rule_scores, shape
+from segcritic.rules.score import Scorer, sharpen
 
 __all__ = [
     "BUILTIN",
@@ -17,18 +17,15 @@ __all__ = [
     "ObjectRules",
     "PolarityRule",
     "Rules",
+    "Scorer",
     "SuperpixelRule",
-    "class_scores",
-    "count_score",
     "init",
     "judge",
     "load_builtin",
     "load_rules",
     "measure_rules",
     "needed_descriptors",
-    "object_scores",
     "place_scores",
     "rough_descriptors",
-    "rule_scores",
-    "shape",
+    "sharpen",
 ]

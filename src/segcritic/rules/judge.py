@@ -1,20 +1,19 @@
 """Hold objects against the rules: how many tolerances is each descriptor of each object off?"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
-from segcritic.rules.own_code import call_python
+from segcritic.rules.own_code import call_function
 from segcritic.rules.rule import KINDS, NumericRule, PolarityRule
 from segcritic.rules.schema import ObjectRules, Rules
 
 if TYPE_CHECKING:
-    from segcritic.graph import SuperpixelGraph
     from segcritic.graph.objects import ObjectTable
 
 Array = NDArray[np.float64]
@@ -95,8 +94,7 @@ def judge(
     rules: Rules,
     objects: "ObjectTable",
     context: Context | None = None,
-    graph: "SuperpixelGraph | None" = None,
-    allow_python: bool = False,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
 ) -> dict[str, Judgement]:
     """Hold every rule against every object.
 
@@ -118,10 +116,8 @@ def judge(
         Table of M objects with the columns of `needed_descriptors`.
     context
         Rough values of the image; only needed when a rule says ``expect: rough``.
-    graph
-        Handed on to rules in Python.
-    allow_python
-        Whether functions named under ``python`` may be imported and called.
+    functions
+        Those of the rules in Python, by their names there.
 
     Returns
     -------
@@ -131,13 +127,13 @@ def judge(
     Raises
     ------
     UserError
-        When a rough value is missing, or a rule in Python is not allowed, cannot be loaded or returns nonsense.
+        When a rough value is missing, or a rule in Python fails or returns nonsense.
     """
     context = context or Context()
     cut = None if rules.border == "keep" else objects["touches_border"] > 0
 
     def judge_part(part: ObjectRules) -> dict[str, Judgement]:
-        return _judge_part(part, objects, rules.pixel_size, context, cut, graph, allow_python)
+        return _judge_part(part, objects, rules.pixel_size, context, cut, functions or {})
 
     judgements = judge_part(rules)
     for name, part in rules.classes.items():
@@ -151,8 +147,7 @@ def _judge_part(
     pixel_size: float | None,
     context: Context,
     cut: NDArray[np.bool_] | None,
-    graph: "SuperpixelGraph | None",
-    allow_python: bool,
+    functions: Mapping[str, Callable[..., Any]],
 ) -> dict[str, Judgement]:
     judgements: dict[str, Judgement] = {}
     for name, rule in part.descriptors.items():
@@ -166,7 +161,7 @@ def _judge_part(
         deviation = np.maximum(0.0, rule.by - values) / (rule.tolerance or rule.by / 2)
         judgements["intensity"] = Judgement(rule.weight, values, np.maximum(values, rule.by), _finite(deviation))
     for name in part.python:
-        scores = call_python(name, objects, graph, allow_python)
+        scores = call_function(name, functions[name], objects)
         deviation = np.sqrt(-2 * np.log(np.maximum(scores, np.finfo(float).tiny)))
         deviation = np.where(scores == 0, MAX_DEVIATION, deviation)
         judgements[name] = Judgement(1.0, scores, np.ones(len(scores)), deviation)

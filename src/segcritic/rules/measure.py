@@ -43,7 +43,7 @@ def measure_rules(
     Parameters
     ----------
     images
-        (H, W) each, made ready as for training (`segcritic.pixels.preprocess.quiet`).
+        (H, W) each, made ready as for training (`segcritic.pixels.preprocess.denoise`).
     labels
         (H, W) integers each, one number per object, 0 = not annotated or background.
     name

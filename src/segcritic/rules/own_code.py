@@ -1,7 +1,6 @@
 """Rules that are Python functions of the user's own: ``python: module:function`` in a rules file."""
 
 import contextlib
-import functools
 import importlib
 import os
 import sys
@@ -14,28 +13,21 @@ from numpy.typing import NDArray
 from segcritic.errors import UserError
 
 if TYPE_CHECKING:
-    from segcritic.graph import SuperpixelGraph
     from segcritic.graph.objects import ObjectTable
 
 Array = NDArray[np.float64]
 
 
-def call_python(name: str, objects: "ObjectTable", graph: "SuperpixelGraph | None", allow_python: bool) -> Array:
+def call_function(name: str, function: Callable[..., Any], objects: "ObjectTable") -> Array:
     """Score M objects by the user's function `name` ('module:function'): (M,) in [0, 1].
 
     Raises
     ------
     UserError
-        Naming the function, when it is not allowed, cannot be loaded, fails, or returns anything else.
+        Naming the function, when it fails or returns anything else.
     """
-    if not allow_python:
-        raise UserError(
-            f"the rules ask to run code of their own (python: {name}); if you trust where they come from, allow it with"
-            " allow_python=True (on the command line: --allow-python)"
-        )
-    function = _load_python(name)
     try:
-        scores = np.asarray(function(objects, graph), dtype=np.float64)
+        scores = np.asarray(function(objects, objects.graph), dtype=np.float64)
     except Exception as error:
         raise UserError(f"the rule python: {name} failed: {type(error).__name__}: {error}") from error
     if scores.shape != (len(objects),):
@@ -47,8 +39,13 @@ def call_python(name: str, objects: "ObjectTable", graph: "SuperpixelGraph | Non
     return scores
 
 
-@functools.cache
-def _load_python(name: str) -> Callable[..., Any]:
+def load_function(name: str, allow_python: bool) -> Callable[..., Any]:
+    """The user's function `name` ('module:function'). Raises UserError when it is not allowed or cannot be loaded."""
+    if not allow_python:
+        raise UserError(
+            f"the rules ask to run code of their own (python: {name}); if you trust where they come from, allow it with"
+            " allow_python=True (on the command line: --allow-python)"
+        )
     module_name, function_name = name.split(":")
     try:
         with _working_folder_importable():

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from segcritic.graph import NODE_SUMS
 from segcritic.graph.objects import measure
-from segcritic.graph.partition import dense_labels, multicut
-from segcritic.rules import Rules, judge, needed_descriptors
+from segcritic.graph.partition import multicut, relabel_sequential
+from segcritic.rules import Scorer
 from segcritic.search.climb import climb
-from segcritic.stateless.environment import judge_partition
+from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.features import rough_partition
 from segcritic.stateless.rewards import Rewards, total_reward
-from segcritic.stateless.state import Scene
+from segcritic.stateless.state import State
 
 _MAX_NODES_TO_SEARCH = 1500  # a sweep of the search judges several moves for each superpixel
 _ONE_OBJECT_SHARE = 0.5  # of the image, in one foreground object: degenerate
@@ -63,44 +63,39 @@ class AuditResult:
 
 
 def audit(
-    rules: Rules,
-    scenes: list[Scene],
+    scorer: Scorer,
+    states: list[State],
     names: list[str] | None = None,
-    allow_python: bool = False,
     seed: int = 0,
     on_image: Callable[[int], None] | None = None,
 ) -> AuditResult:
-    """Search for partitions that the rules like, from several starts, on every scene.
+    """Search for partitions that the rules like, from several starts, on every state.
 
     Parameters
     ----------
     rules : Rules
-    scenes : list of Scene
+    states : list of State
     names : list of str, optional
         Of the images, for the warnings.
-    allow_python : bool
-        Whether rules may call functions of the user's own.
     seed : int
         Of the random start.
     on_image : callable, optional
         Called with the number of images done.
     """
-    names = names or [f"image {i + 1}" for i in range(len(scenes))]
+    names = names or [f"image {i + 1}" for i in range(len(states))]
     results, warnings = [], []
-    for index, (name, scene) in enumerate(zip(names, scenes, strict=True)):
-        candidates = [
-            _candidate(start, labels, scene, rules, allow_python) for start, labels in _starts(scene, seed).items()
-        ]
+    for index, (name, state) in enumerate(zip(names, states, strict=True)):
+        candidates = [_candidate(start, labels, state, scorer) for start, labels in _starts(state, seed).items()]
         results.append(candidates)
         warnings += _degenerate_wins(name, candidates)
         if on_image is not None:
             on_image(index + 1)
-    return AuditResult(results, warnings + _idle_rules(rules, scenes, allow_python))
+    return AuditResult(results, warnings + _idle_rules(scorer, states))
 
 
-def _starts(scene: Scene, seed: int) -> dict[str, NDArray[np.int32]]:
-    assert scene.relief is not None, "a lean scene has no pixels to look at"
-    graph = scene.graph
+def _starts(state: State, seed: int) -> dict[str, NDArray[np.int32]]:
+    assert state.prior is not None, "a lean state has no pixels to look at"
+    graph = state.graph
     random = np.random.default_rng(seed).normal(size=graph.n_edges)
     gradient = graph.edge_sums[:, 6] / np.maximum(graph.edge_length, 1)
     contrast = np.median(gradient) - gradient if graph.n_edges else gradient
@@ -108,20 +103,20 @@ def _starts(scene: Scene, seed: int) -> dict[str, NDArray[np.int32]]:
         "all merged": np.zeros(graph.n_nodes, np.int32),
         "all split": np.arange(graph.n_nodes, dtype=np.int32),
         "contrast multicut": multicut(graph, contrast),
-        "rough segmentation": rough_partition(graph, scene.relief),
+        "rough segmentation": rough_partition(graph, state.prior),
         "random": multicut(graph, random),
     }
 
 
-def _candidate(start: str, node_labels: NDArray[np.int32], scene: Scene, rules: Rules, allow_python: bool) -> Candidate:
+def _candidate(start: str, node_labels: NDArray[np.int32], state: State, scorer: Scorer) -> Candidate:
     def value(partitions: NDArray[np.int32]) -> NDArray[np.float64]:
-        return total_reward(judge_partition(scene, partitions, rules, allow_python), scene.weight)
+        return total_reward(evaluate_partition(state, partitions, scorer), state.weight)
 
     first = float(value(node_labels[None])[0])
     best, reward = node_labels, first
-    if scene.graph.n_nodes <= _MAX_NODES_TO_SEARCH:
-        best, reward = climb(scene.graph, node_labels, value)
-    rewards = judge_partition(scene, best, rules, allow_python)
+    if state.graph.n_nodes <= _MAX_NODES_TO_SEARCH:
+        best, reward = climb(state.graph, node_labels, value)
+    rewards = evaluate_partition(state, best, scorer)
     number = np.where(rewards.foreground, np.cumsum(rewards.foreground), 0).astype(np.int32)
     labels = number[rewards.objects.node_object[0]]
     return Candidate(
@@ -129,15 +124,15 @@ def _candidate(start: str, node_labels: NDArray[np.int32], scene: Scene, rules: 
         first,
         reward,
         int(rewards.foreground.sum()),
-        labels[scene.graph.superpixels],
-        _is_degenerate(scene, rewards),
+        labels[state.graph.superpixels],
+        _is_degenerate(state, rewards),
     )
 
 
-def _is_degenerate(scene: Scene, rewards: Rewards) -> bool:
+def _is_degenerate(state: State, rewards: Rewards) -> bool:
     if not rewards.foreground.any():
         return True
-    area = scene.graph.node_sums[:, NODE_SUMS.index("area")]
+    area = state.graph.node_sums[:, NODE_SUMS.index("area")]
     row = rewards.objects.node_object[0]
     pixels = np.bincount(row, area)[rewards.foreground]
     pieces = np.bincount(row)[rewards.foreground]
@@ -166,7 +161,7 @@ def _degenerate_wins(name: str, candidates: list[Candidate]) -> list[str]:
     return warnings
 
 
-def _idle_rules(rules: Rules, scenes: list[Scene], allow_python: bool) -> list[str]:
+def _idle_rules(scorer: Scorer, states: list[State]) -> list[str]:
     """Rules that never lower a score on any of the starts, and rules that no object of a sensible start fits.
 
     Of a rule for all objects a tenth must fit; of one class there may be few objects.
@@ -174,13 +169,13 @@ def _idle_rules(rules: Rules, scenes: list[Scene], allow_python: bool) -> list[s
     loss: dict[str, list[NDArray[np.float64]]] = {}
     fit: dict[str, list[NDArray[np.float64]]] = {}
     of_class: dict[str, bool] = {}
-    for scene in scenes:
-        starts = _starts(scene, 0)
+    for state in states:
+        starts = _starts(state, 0)
         partitions = np.stack(list(starts.values())).astype(np.int32)
-        dense_labels(partitions)
-        objects = measure(scene.graph, partitions, needed_descriptors(rules) | {"touches_border"})
+        relabel_sequential(partitions)
+        objects = measure(state.graph, partitions, scorer.needed)
         sensible = (objects.sample == list(starts).index("rough segmentation")) & (objects["touches_border"] == 0)
-        for rule, judgement in judge(rules, objects, scene.context, scene.graph, allow_python).items():
+        for rule, judgement in scorer.judge(objects, state.context).items():
             loss.setdefault(rule, []).append(1 - judgement.score)
             fit.setdefault(rule, []).append(judgement.score[sensible])
             of_class[rule] = judgement.of is not None

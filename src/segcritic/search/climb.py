@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.graph import SuperpixelGraph
-from segcritic.graph.partition import connected_components, dense_labels
+from segcritic.graph.partition import connected_components, relabel_sequential
 
 _CHUNK = 64  # candidate partitions judged at once
 
@@ -42,7 +42,7 @@ def climb(
         Never below the start's.
     """
     labels = start.astype(np.int32).copy()[None]
-    dense_labels(labels)
+    relabel_sequential(labels)
     best, reward = labels[0], float(judge(labels)[0])
     for _ in range(max_sweeps):
         moves = _moves(graph, best)
@@ -70,7 +70,7 @@ def climb(
         if rewards[pick] <= reward + min_gain:
             break
         labels = candidates[pick : pick + 1].copy()
-        dense_labels(labels)
+        relabel_sequential(labels)
         best, reward = labels[0], float(rewards[pick])
     apart = connected_components(graph, best[graph.edges[:, 0]] == best[graph.edges[:, 1]])
     if apart.max() > best.max() and (rewards := judge(apart[None]))[0] >= reward:

@@ -1,4 +1,4 @@
-"""Local search among segmentations of a scene: moves that replace a few objects by others, judged by the rules.
+"""Local search among segmentations of a state: moves that replace a few objects by others, judged by the rules.
 
 Here, unlike in training, the class of every superpixel is part of the segmentation: number 0 is background, any other
 an object. The reward of an image is then a sum over objects,
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.graph.objects import measure
-from segcritic.rules import Rules, count_score, needed_descriptors, object_scores
-from segcritic.stateless.state import Scene
+from segcritic.rules import Scorer
+from segcritic.stateless.state import State
 
 Nodes = NDArray[np.intp]
 Kind = Literal["merge", "split", "drop", "add", "rearrange"]
@@ -42,19 +42,17 @@ class Move:
 
 
 class Judge:
-    """Scores of objects of one scene, each measured once.
+    """Scores of objects of one state, each measured once.
 
     Rules that count neighbours, and rules in Python that look beyond the object, see candidates beside each other that
     may not be there together.
     """
 
-    def __init__(self, scene: Scene, rules: Rules, allow_python: bool = False):
-        self.scene = scene
-        self.rules = rules
-        self.allow_python = allow_python
-        self.foreground = scene.weight * (1 - scene.background if rules.polarity else 1.0)
-        self.background = scene.weight * scene.background
-        self._needed = needed_descriptors(rules) | {"touches_border"}
+    def __init__(self, state: State, scorer: Scorer):
+        self.state = state
+        self.scorer = scorer
+        self.foreground = state.weight * (1 - state.background if scorer.rules.polarity else 1.0)
+        self.background = state.weight * state.background
         self._known: dict[bytes, float] = {}
 
     def scores(self, objects: Sequence[Nodes]) -> NDArray[np.float64]:
@@ -62,9 +60,9 @@ class Judge:
         keys = [nodes.tobytes() for nodes in objects]
         unknown = {key: nodes for key, nodes in zip(keys, objects, strict=True) if key not in self._known}
         if unknown:
-            rows, where = _packed(list(unknown.values()), self.scene.graph.n_nodes)
-            table = measure(self.scene.graph, rows, self._needed)
-            scores = object_scores(self.rules, table, self.scene.context, self.scene.graph, self.allow_python)
+            rows, where = _packed(list(unknown.values()), self.state.graph.n_nodes)
+            table = measure(self.state.graph, rows, self.scorer.needed)
+            scores = self.scorer.object_scores(table, self.state.context)
             found = [
                 scores[table.node_object[row, nodes[0]]] for row, nodes in zip(where, unknown.values(), strict=True)
             ]
@@ -76,7 +74,7 @@ class Judge:
         objects = objects_of(labels)
         earned = self.scores(objects) @ np.array([self.foreground[nodes].sum() for nodes in objects])
         earned += self.background[labels == 0].sum()
-        return float(earned / self.scene.weight.sum() * count_score(self.rules, np.array([len(objects)]))[0])
+        return float(earned / self.state.weight.sum() * self.scorer.count_score(np.array([len(objects)]))[0])
 
 
 def objects_of(labels: NDArray[np.int32]) -> list[Nodes]:
@@ -145,7 +143,7 @@ def search(
             if taken[nodes].any():
                 continue
             becomes = count + _number(parts) - _number(labels[nodes])
-            before, after = count_score(judge.rules, np.array([count, becomes]))
+            before, after = judge.scorer.count_score(np.array([count, becomes]))
             if (plain + earned[m]) * after <= plain * before:
                 continue
             plain, count = plain + earned[m], becomes
@@ -186,7 +184,7 @@ def _gains(
         earned[m] = freed @ judge.background[move.nodes]
         earned[m] += sum(s * judge.foreground[nodes].sum() for s, nodes in zip(after, new[m], strict=True))
         earned[m] -= sum(s * judge.foreground[nodes].sum() for s, nodes in zip(before, old[m], strict=True))
-        gain = earned[m] / judge.scene.weight[move.nodes].sum()
+        gain = earned[m] / judge.state.weight[move.nodes].sum()
         if gain > caution.margins[kind_of(move, labels)]:
             gains[m] = gain
     return gains, earned

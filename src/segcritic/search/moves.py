@@ -11,7 +11,7 @@ from segcritic.graph.partition import multicut
 from segcritic.rules import Rules
 from segcritic.search.local_search import Caution, Move, Nodes, objects_of
 from segcritic.stateless.features import node_core, node_mean
-from segcritic.stateless.state import Scene
+from segcritic.stateless.state import State
 
 _BORDER = [NODE_SUMS.index("border_horizontal"), NODE_SUMS.index("border_vertical")]
 _LEVELS = (0.3, 0.42, 0.55)  # of the relief, above which a superpixel belongs to a rough object
@@ -33,11 +33,11 @@ at scores on generated embryos, where lower margins help, and on nuclei, where n
 
 
 class Proposer:
-    """Moves from any segmentation of one scene.
+    """Moves from any segmentation of one state.
 
     Parameters
     ----------
-    scene : Scene
+    state : State
     others : sequence of (N,) int arrays
         Segmentations of the superpixels whose objects are tried as well (0 = none), such as an actor's.
     thorough_for : Rules, optional
@@ -46,29 +46,29 @@ class Proposer:
         what touches the image's border like the rest, nothing of that goes there: it would be liked for want of rules.
     """
 
-    def __init__(self, scene: Scene, others: Sequence[NDArray[np.integer]] = (), thorough_for: Rules | None = None):
-        assert scene.relief is not None, "a lean scene has no pixels to look at"
-        self.graph = scene.graph
+    def __init__(self, state: State, others: Sequence[NDArray[np.integer]] = (), thorough_for: Rules | None = None):
+        assert state.prior is not None, "a lean state has no pixels to look at"
+        self.graph = state.graph
         self.thorough = thorough_for is not None
-        self.background = scene.background
-        self.area = scene.graph.node_sums[:, NODE_SUMS.index("area")]
-        self.intensity = scene.graph.node_sums[:, NODE_SUMS.index("intensity")]
-        self.typical = np.pi * scene.relief.radius**2
-        core = node_core(scene.graph, scene.relief)
-        height = node_mean(scene.graph, scene.relief.height)
+        self.background = state.background
+        self.area = state.graph.node_sums[:, NODE_SUMS.index("area")]
+        self.intensity = state.graph.node_sums[:, NODE_SUMS.index("intensity")]
+        self.typical = np.pi * state.prior.radius**2
+        core = node_core(state.graph, state.prior)
+        height = node_mean(state.graph, state.prior.foreground)
         self.whole = [*(np.where(height > level, core, 0) for level in _LEVELS), *others]
-        gradient = scene.graph.edge_sums[:, EDGE_SUMS.index("gradient")] / np.maximum(scene.graph.edge_length, 1)
+        gradient = state.graph.edge_sums[:, EDGE_SUMS.index("gradient")] / np.maximum(state.graph.edge_length, 1)
         biases = np.quantile(gradient, _BIASES) if len(gradient) else []
-        self.cuts = [core, *others, *(multicut(scene.graph, bias - gradient) + 1 for bias in biases)]
+        self.cuts = [core, *others, *(multicut(state.graph, bias - gradient) + 1 for bias in biases)]
         if thorough_for is None:
             return
         judged_there = thorough_for.border == "keep"
-        self.off_limits = np.any(scene.graph.node_sums[:, _BORDER] > (np.inf if judged_there else 0), axis=1)
+        self.off_limits = np.any(state.graph.node_sums[:, _BORDER] > (np.inf if judged_there else 0), axis=1)
         if not thorough_for.polarity:
-            boundary = scene.graph.edge_boundary
+            boundary = state.graph.edge_boundary
             clear = np.percentile(boundary, 95) if len(boundary) else 0.0
-            costs = [(share * clear - boundary) * scene.graph.edge_length for share in _SHARES]
-            outlined = [self._without(multicut(scene.graph, cost) + 1) for cost in costs]
+            costs = [(share * clear - boundary) * state.graph.edge_length for share in _SHARES]
+            outlined = [self._without(multicut(state.graph, cost) + 1) for cost in costs]
             self.cuts += outlined
             self.whole += outlined
 

@@ -17,13 +17,13 @@ from segcritic.errors import InputWarning, UserError
 from segcritic.io.samples import Ready, warn_of_scale
 from segcritic.pixels.outlines import settle_outlines
 from segcritic.pixels.preprocess import normalise
-from segcritic.rules import Rules
+from segcritic.rules import Scorer
 from segcritic.rules.rule import BackgroundRule
 from segcritic.search.local_search import Caution, Judge, objects_of, search
 from segcritic.search.moves import CLEAR, Proposer
 from segcritic.search.threshold import follow_one_threshold
-from segcritic.stateless.state import Scene, make_scene
-from segcritic.superpixels.level_sets import Relief
+from segcritic.stateless.state import State, make_state
+from segcritic.superpixels.level_sets import ObjectPrior
 
 if TYPE_CHECKING:
     from segcritic.stateless.policy import Policy
@@ -78,9 +78,7 @@ class Repaired:
     reward_after: float
 
 
-def repair_labels(
-    labels: NDArray[np.int32], image: Ready, rules: Rules, policy: "Policy | None" = None, allow_python: bool = False
-) -> Repaired:
+def repair_labels(labels: NDArray[np.int32], image: Ready, scorer: Scorer, policy: "Policy | None" = None) -> Repaired:
     """Mend the labels of one image.
 
     Parameters
@@ -89,17 +87,16 @@ def repair_labels(
         0 = background, any other number one object.
     image : Ready
         Its superpixels, if any, serve instead of those that the rules name.
-    rules : Rules
+    scorer : Scorer
     policy : Policy, optional
         A trained actor whose objects are tried as well.
-    allow_python : bool
-        Whether rules may call functions of the user's own.
 
     Raises
     ------
     UserError
         When the labels do not have the image's shape.
     """
+    rules = scorer.rules
     labels = np.ascontiguousarray(labels, np.int32)
     if labels.shape != image.pixels.shape:
         raise UserError(
@@ -109,21 +106,21 @@ def repair_labels(
     if image.is_constant:
         warnings.warn(f"{image.name}: all pixels are equal; the labels stay as they are", InputWarning, stacklevel=2)
         return Repaired(labels, [], 0.0, 0.0)
-    scene = make_scene(image.pixels, rules, image.boundaries, image.superpixels, along=labels)
-    judge = Judge(scene, rules, allow_python)
+    state = make_state(image.pixels, rules, image.boundaries, image.superpixels, along=labels)
+    judge = Judge(state, scorer)
     numbers, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)  # the background is among them
-    given = np.zeros(scene.graph.n_nodes, np.int32)
-    given[scene.graph.superpixels.ravel()] = dense[:-1]
-    proposer = Proposer(scene, [] if policy is None else [_proposed(scene, policy)])
+    given = np.zeros(state.graph.n_nodes, np.int32)
+    given[state.graph.superpixels.ravel()] = dense[:-1]
+    proposer = Proposer(state, [] if policy is None else [_proposed(state, policy)])
     plain = normalise(image.pixels)  # a threshold was put on what the tool saw, noise and all
     thresholded = bool(rules.polarity) and follow_one_threshold(labels, plain if rules.polarity > 0 else 1 - plain)
     found = search(judge, given, proposer, _THRESHOLDED) if thresholded else _searched(judge, given, proposer)
-    result, groups = _matched(scene, given, found, numbers)
-    changes = [_change(scene, judge, given, found, numbers, result, group) for group in groups]
-    pixels = np.asarray(result, np.int32)[found[scene.graph.superpixels]]
+    result, groups = _matched(state, given, found, numbers)
+    changes = [_change(state, judge, given, found, numbers, result, group) for group in groups]
+    pixels = np.asarray(result, np.int32)[found[state.graph.superpixels]]
     if thresholded:
-        assert scene.relief is not None
-        pixels, moved = _outlined(pixels, scene, scene.relief, rules, allow_python)
+        assert state.prior is not None
+        pixels, moved = _outlined(pixels, state, state.prior, scorer)
         changes += moved
     return Repaired(pixels, changes, judge.reward(given), judge.reward(found))
 
@@ -137,17 +134,17 @@ def _searched(judge: Judge, given: NDArray[np.int32], proposer: Proposer) -> NDA
     return search(judge, given, proposer, _STRICT)
 
 
-def _proposed(scene: Scene, policy: "Policy") -> NDArray[np.int32]:
+def _proposed(state: State, policy: "Policy") -> NDArray[np.int32]:
     """The actor's objects, 0 = none: those that lie on the foreground."""
     from segcritic.stateless.predict import partition
 
-    objects = partition(policy, scene)
-    dark = np.bincount(objects, scene.weight * scene.background) > 0.5 * np.bincount(objects, scene.weight)
+    objects = partition(policy, state)
+    dark = np.bincount(objects, state.weight * state.background) > 0.5 * np.bincount(objects, state.weight)
     return np.where(dark[objects], 0, objects + 1).astype(np.int32)
 
 
 def _matched(
-    scene: Scene, given: NDArray[np.int32], found: NDArray[np.int32], numbers: NDArray[np.integer]
+    state: State, given: NDArray[np.int32], found: NDArray[np.int32], numbers: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], list[tuple[list[int], list[int]]]]:
     """Final number of each found object, and groups of given and found objects that turned into one another.
 
@@ -158,7 +155,7 @@ def _matched(
     for o in before & after:
         result[o] = numbers[o]
     gone, made = sorted(before - after), sorted(after - before)
-    area = scene.graph.node_sums[:, 0]
+    area = state.graph.node_sums[:, 0]
     overlap = np.zeros((len(gone), len(made)))
     row, col = np.searchsorted(gone, given), np.searchsorted(made, found)
     both = np.isin(given, gone) & np.isin(found, made)
@@ -182,7 +179,7 @@ def _matched(
 
 
 def _change(
-    scene: Scene,
+    state: State,
     judge: Judge,
     given: NDArray[np.int32],
     found: NDArray[np.int32],
@@ -197,7 +194,7 @@ def _change(
     elif len(gone) == 1 < len(made) or len(made) == 1 < len(gone):
         kind = "split" if len(gone) == 1 else "merge"
     nodes = np.isin(given, gone) | np.isin(found, made)
-    area, row, col = scene.graph.node_sums[nodes, :3].sum(axis=0)
+    area, row, col = state.graph.node_sums[nodes, :3].sum(axis=0)
     scores = [
         float(judge.scores(objects_of(np.where(np.isin(labels, ids), labels, 0))).mean()) if ids else float("nan")
         for labels, ids in ((given, gone), (found, made))
@@ -208,24 +205,23 @@ def _change(
 
 def _outlined(
     labels: NDArray[np.int32],
-    scene: Scene,
-    relief: Relief,
-    rules: Rules,
-    allow_python: bool,
+    state: State,
+    prior: ObjectPrior,
+    scorer: Scorer,
 ) -> tuple[NDArray[np.int32], list[Change]]:
     """Let all outlines settle (see `contours`); an object of which nothing would be left keeps its own."""
     from segcritic.stateless.predict import score_labels
 
     numbers, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)
     dense = dense[:-1].reshape(labels.shape).astype(np.int32)
-    settled = settle_outlines(dense, scene.image, relief.floor, (rules.background or BackgroundRule()).level)
+    settled = settle_outlines(dense, state.image, prior.floor, (scorer.rules.background or BackgroundRule()).level)
     lost = np.setdiff1d(dense, settled)
     settled = np.where((settled == 0) & np.isin(dense, lost), dense, settled)
     n = len(numbers)
     size = [np.bincount(array.ravel(), minlength=n)[1:] for array in (dense, settled)]
     moved = dense != settled
     differ = (np.bincount(dense[moved], minlength=n) + np.bincount(settled[moved], minlength=n))[1:]
-    scores = [score_labels(array, scene, rules, allow_python) for array in (dense, settled)]
+    scores = [score_labels(array, state, scorer) for array in (dense, settled)]
     rows, cols = np.indices(labels.shape)
     centre = [np.bincount(settled.ravel(), axis.ravel(), n)[1:] / np.maximum(size[1], 1) for axis in (rows, cols)]
     changes = []

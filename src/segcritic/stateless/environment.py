@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segcritic.graph.partition import Solver, multicut
-from segcritic.rules import Rules
+from segcritic.rules import Scorer
 from segcritic.stateless.batches import SubgraphBatch, collate_subgraphs
 from segcritic.stateless.label_rewards import true_actions, truth_rewards
 from segcritic.stateless.rewards import Rewards, contrast_rewards, edge_rewards, node_rewards, total_reward
 from segcritic.stateless.settings import TrainSettings
-from segcritic.stateless.state import Scene
+from segcritic.stateless.state import State
 from segcritic.stateless.subgraphs import dense_subgraphs
 from segcritic.stateless.variants.object_credit import ObjectEdges
 
@@ -67,56 +67,54 @@ class Outcome:
         return share * dice + (1 - share) * others
 
 
-def judge_partition(scene: Scene, node_labels: NDArray[np.int32], rules: Rules, allow_python: bool) -> Rewards:
+def evaluate_partition(state: State, node_labels: NDArray[np.int32], scorer: Scorer) -> Rewards:
     """Rewards of one or K partitions of an image's superpixels, (N,) or (K, N); from its labels, where it has any."""
     labels = np.atleast_2d(node_labels)
-    found = node_rewards(scene.graph, labels, rules, scene.context, scene.background, scene.weight, allow_python)
-    if scene.truth is None:
+    found = node_rewards(state.graph, labels, scorer, state.context, state.background, state.weight)
+    if state.truth is None:
         return found
-    count = np.ones_like(found.count) if scene.truth.known.all() else found.count
-    return replace(found, node=truth_rewards(scene.graph, labels, scene.truth, found.node), count=count)
+    count = np.ones_like(found.count) if state.truth.known.all() else found.count
+    return replace(found, node=truth_rewards(state.graph, labels, state.truth, found.node), count=count)
 
 
-def cut(scenes: list[Scene], raw: NDArray[np.floating], solver: Solver) -> list[NDArray[np.int32]]:
+def cut(states: list[State], raw: NDArray[np.floating], solver: Solver) -> list[NDArray[np.int32]]:
     """Partitions of each image, (K, N), by K sets of raw actions, (K, E) over all images.
 
     A raw action is the logit of the split probability, so its negative is the multicut's cost as it stands.
     """
-    parts = np.split(raw, np.cumsum([scene.graph.n_edges for scene in scenes])[:-1], axis=1)
-    return [multicut(s.graph, -part.astype(np.float64), solver) for s, part in zip(scenes, parts, strict=True)]
+    parts = np.split(raw, np.cumsum([state.graph.n_edges for state in states])[:-1], axis=1)
+    return [multicut(s.graph, -part.astype(np.float64), solver) for s, part in zip(states, parts, strict=True)]
 
 
-def objects_of(scenes: list[Scene], raw: Tensor, solver: Solver) -> ObjectEdges:
+def objects_of(states: list[State], raw: Tensor, solver: Solver) -> ObjectEdges:
     """The objects that raw actions make, (E,) or (K, E) over all images."""
-    labels = cut(scenes, np.atleast_2d(raw.detach().cpu().numpy()), solver)
-    return ObjectEdges.of([scene.graph for scene in scenes], labels)
+    labels = cut(states, np.atleast_2d(raw.detach().cpu().numpy()), solver)
+    return ObjectEdges.of([state.graph for state in states], labels)
 
 
-def act(
-    scenes: list[Scene], raw: NDArray[np.float32], rules: Rules, settings: TrainSettings, allow_python: bool
-) -> Outcome:
+def step(states: list[State], raw: NDArray[np.float32], scorer: Scorer, settings: TrainSettings) -> Outcome:
     """Cut the images by K sets of raw actions, (K, E) over all images, and judge what comes out."""
     edge, weight, image, total, objects = [], [], [], [], []
     first = 0
-    partitions = cut(scenes, raw, settings.solver)
-    for scene, labels in zip(scenes, partitions, strict=True):
-        last = first + scene.graph.n_edges
-        rewards = judge_partition(scene, labels, rules, allow_python)
-        reward, share = edge_rewards(scene.graph, rewards.node, scene.weight, settings.credit)
+    partitions = cut(states, raw, settings.solver)
+    for state, labels in zip(states, partitions, strict=True):
+        last = first + state.graph.n_edges
+        rewards = evaluate_partition(state, labels, scorer)
+        reward, share = edge_rewards(state.graph, rewards.node, state.weight, settings.credit)
         if settings.contrast_weight:
-            contrast = contrast_rewards(scene.graph, 1 / (1 + np.exp(-raw[:, first:last].astype(np.float64))))
+            contrast = contrast_rewards(state.graph, 1 / (1 + np.exp(-raw[:, first:last].astype(np.float64))))
             reward = (1 - settings.contrast_weight) * reward + settings.contrast_weight * contrast
         edge.append(reward)
         weight.append(share)
         image.append(rewards.count)
-        total.append(total_reward(rewards, scene.weight))
+        total.append(total_reward(rewards, state.weight))
         objects.append(np.bincount(rewards.objects.sample, rewards.foreground, len(raw)))
         first = last
     by_edges = settings.label_reward == "edges" and settings.credit_by == "subgraph"
     edge_reward = torch.as_tensor(np.concatenate(edge, 1), dtype=torch.float32)
     edge_weight = torch.as_tensor(np.concatenate(weight), dtype=torch.float32)
     if settings.credit_by == "object":
-        edge_reward = ObjectEdges.of([scene.graph for scene in scenes], partitions).share(edge_reward, edge_weight)
+        edge_reward = ObjectEdges.of([state.graph for state in states], partitions).share(edge_reward, edge_weight)
     return Outcome(
         edge_reward,
         edge_weight,
@@ -124,25 +122,25 @@ def act(
         np.stack(total, 1),
         np.stack(objects, 1),
         torch.as_tensor(1 / (1 + np.exp(-raw)), dtype=torch.float32),
-        _true_actions(scenes) if by_edges else None,
+        _true_actions(states) if by_edges else None,
     )
 
 
-def _true_actions(scenes: list[Scene]) -> Tensor:
+def _true_actions(states: list[State]) -> Tensor:
     """True actions of the edges of all images, (E,); -1 where nothing is known."""
-    unknown = [np.full(scene.graph.n_edges, -1, np.float32) for scene in scenes]
+    unknown = [np.full(state.graph.n_edges, -1, np.float32) for state in states]
     known = [
-        each if s.truth is None else true_actions(s.graph, s.truth) for s, each in zip(scenes, unknown, strict=True)
+        each if s.truth is None else true_actions(s.graph, s.truth) for s, each in zip(states, unknown, strict=True)
     ]
     return torch.as_tensor(np.concatenate(known))
 
 
-def draw_subgraphs(scenes: list[Scene], sizes: tuple[int, ...], seed: int) -> dict[int, SubgraphBatch]:
+def draw_subgraphs(states: list[State], sizes: tuple[int, ...], seed: int) -> dict[int, SubgraphBatch]:
     """Random dense subgraphs of all images by size (Algorithm 1)."""
-    n_edges = [scene.graph.n_edges for scene in scenes]
+    n_edges = [state.graph.n_edges for state in states]
     return {
         size: collate_subgraphs(
-            [dense_subgraphs(s.graph.edges, s.graph.n_nodes, size, seed + i) for i, s in enumerate(scenes)], n_edges
+            [dense_subgraphs(s.graph.edges, s.graph.n_nodes, size, seed + i) for i, s in enumerate(states)], n_edges
         )
         for size in sizes
     }

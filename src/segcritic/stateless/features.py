@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
 from segcritic.graph.objects import measure
-from segcritic.graph.partition import dense_labels
-from segcritic.superpixels.level_sets import Relief
+from segcritic.graph.partition import relabel_sequential
+from segcritic.superpixels.level_sets import ObjectPrior
 
-_CORE_LEVEL = 0.4  # of the relief, above which a pixel belongs to a rough object
+_CORE_LEVEL = 0.4  # of the prior, above which a pixel belongs to a rough object
 
 
 def node_mean(graph: SuperpixelGraph, values: NDArray) -> NDArray[np.float64]:
@@ -54,12 +54,14 @@ def _majority(superpixels, values, n_nodes):
     return winner
 
 
-def node_core(graph: SuperpixelGraph, relief: Relief) -> NDArray[np.int32]:
-    """The likely object (`Relief.cores`) that holds most of each superpixel, (N,); 0 for background."""
-    return _majority(graph.superpixels, relief.cores, graph.n_nodes)
+def node_core(graph: SuperpixelGraph, prior: ObjectPrior) -> NDArray[np.int32]:
+    """The likely object (`ObjectPrior.cores`) that holds most of each superpixel, (N,); 0 for background."""
+    return _majority(graph.superpixels, prior.instances, graph.n_nodes)
 
 
-def node_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, background: NDArray) -> NDArray[np.float32]:
+def node_features(
+    graph: SuperpixelGraph, image: NDArray, prior: ObjectPrior, background: NDArray
+) -> NDArray[np.float32]:
     """Features of every superpixel, (N, 18) float32.
 
     Parameters
@@ -67,14 +69,14 @@ def node_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, backgr
     graph : SuperpixelGraph
     image : (H, W) float32
         Normalised; objects bright, if the rules say which they are.
-    relief : Relief
+    prior : ObjectPrior
     background : (N,) float64
         Likelihood of background.
     """
     alone = measure(graph, np.arange(graph.n_nodes, dtype=np.int32))
     area = alone["area"]
-    typical = np.pi * relief.radius**2
-    depth = np.asarray(distance_transform(relief.height > _CORE_LEVEL)) / relief.radius
+    typical = np.pi * prior.radius**2
+    depth = np.asarray(distance_transform(prior.foreground > _CORE_LEVEL)) / prior.radius
     mean = alone["mean_intensity"]
     degree = np.bincount(graph.edges.ravel(), minlength=graph.n_nodes)
     length = graph.edge_length
@@ -87,8 +89,8 @@ def node_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, backgr
         np.add.at(brighter, i, length * (mean[j] > mean[i]))
         np.add.at(outline, i, length)
     outline = np.maximum(outline, 1)
-    core = node_core(graph, relief)
-    core_area = np.bincount(core, area, int(relief.cores.max()) + 1)
+    core = node_core(graph, prior)
+    core_area = np.bincount(core, area, int(prior.instances.max()) + 1)
     core_area[0] = typical
     return np.stack(
         [
@@ -97,7 +99,7 @@ def node_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, backgr
             alone["sd_intensity"],
             alone["max_intensity"] - alone["min_intensity"],
             graph.node_sums[:, NODE_SUMS.index("gradient")] / area,
-            node_mean(graph, np.clip(relief.height, 0, 1.5)),
+            node_mean(graph, np.clip(prior.foreground, 0, 1.5)),
             node_mean(graph, depth),
             np.log(0.05 + np.clip(mean, 0, None)),
             alone["touches_border"],
@@ -115,24 +117,26 @@ def node_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, backgr
     ).astype(np.float32)
 
 
-def edge_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, background: NDArray) -> NDArray[np.float32]:
+def edge_features(
+    graph: SuperpixelGraph, image: NDArray, prior: ObjectPrior, background: NDArray
+) -> NDArray[np.float32]:
     """Features of every shared boundary, the same from both sides, (E, 19) float32. Parameters as `node_features`."""
     i, j = graph.edges.T
     length = graph.edge_length
     area = graph.node_sums[:, NODE_SUMS.index("area")]
     outline = np.bincount(graph.edges.ravel(), np.repeat(length, 2), graph.n_nodes)
     mean = graph.node_mean
-    height = np.clip(relief.height, 0, 1.5)
-    depth = np.asarray(distance_transform(relief.height > _CORE_LEVEL)) / relief.radius
+    height = np.clip(prior.foreground, 0, 1.5)
+    depth = np.asarray(distance_transform(prior.foreground > _CORE_LEVEL)) / prior.radius
     node_height, node_depth = node_mean(graph, height), node_mean(graph, depth)
-    core = node_core(graph, relief)
+    core = node_core(graph, prior)
     sums = {name: graph.edge_sums[:, EDGE_SUMS.index(name)] / length for name in ("gradient", "difference", "boundary")}
     row, col = (graph.node_sums[:, NODE_SUMS.index(name)] / area for name in ("row", "col"))
     both = area[i] + area[j]
     smaller = np.minimum(outline[i], outline[j])
     return np.stack(
         [
-            np.log(length / relief.radius),
+            np.log(length / prior.radius),
             length / smaller,
             length / np.maximum(outline[i], outline[j]),
             np.abs(mean[i] - mean[j]),
@@ -145,8 +149,8 @@ def edge_features(graph: SuperpixelGraph, image: NDArray, relief: Relief, backgr
             ((core[i] == core[j]) & (core[i] > 0)).astype(float),
             ((core[i] != core[j]) & (core[i] > 0) & (core[j] > 0)).astype(float),
             _union_solidity(graph),
-            np.log(both / (np.pi * relief.radius**2)),
-            np.hypot(row[i] - row[j], col[i] - col[j]) / relief.radius,
+            np.log(both / (np.pi * prior.radius**2)),
+            np.hypot(row[i] - row[j], col[i] - col[j]) / prior.radius,
             np.minimum(background[i], background[j]),
             np.maximum(background[i], background[j]),
             _edge_mean(graph, height) - np.minimum(node_height[i], node_height[j]),
@@ -160,13 +164,13 @@ N_NODE_FEATURES = 18
 N_EDGE_FEATURES = 19
 
 
-def rough_partition(graph: SuperpixelGraph, relief: Relief) -> NDArray[np.int32]:
+def rough_partition(graph: SuperpixelGraph, prior: ObjectPrior) -> NDArray[np.int32]:
     """A first rough segmentation of the superpixels, (N,): the bright part of each likely object; the rest is one.
 
     It gives the typical size of this image's objects to rules that say ``expect: rough``, and one start of the audit.
     """
-    core = node_core(graph, relief)
-    bright = node_mean(graph, relief.height) > _CORE_LEVEL
+    core = node_core(graph, prior)
+    bright = node_mean(graph, prior.foreground) > _CORE_LEVEL
     labels = np.unique(np.where(bright, core, 0), return_inverse=True)[1].astype(np.int32)[None]
-    dense_labels(labels)
+    relabel_sequential(labels)
     return labels[0]

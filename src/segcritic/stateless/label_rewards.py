@@ -15,7 +15,7 @@ from segcritic.graph import NODE_SUMS, SuperpixelGraph
 from segcritic.graph.project import Truth, project
 
 if TYPE_CHECKING:
-    from segcritic.stateless.state import Scene
+    from segcritic.stateless.state import State
 
 
 def true_actions(graph: SuperpixelGraph, truth: Truth) -> NDArray[np.float32]:
@@ -62,11 +62,11 @@ def truth_rewards(
     return reward
 
 
-def supervised(scene: "Scene", labels: NDArray[np.integer] | None, name: str) -> "Scene":
-    """Return the scene with the labels of its image, if there are any; `name` is the image's, for error messages."""
+def supervised(state: "State", labels: NDArray[np.integer] | None, name: str) -> "State":
+    """Return the state with the labels of its image, if there are any; `name` is the image's, for error messages."""
     if labels is None:
-        return scene
+        return state
     try:
-        return replace(scene, truth=project(scene.graph, labels))
+        return replace(state, truth=project(state.graph, labels))
     except UserError as error:
         raise UserError(f"{name}: {error}") from None

@@ -6,10 +6,10 @@ import math
 import torch
 from torch import Tensor
 
-from segcritic.rules import Rules
+from segcritic.rules import Rules, Scorer
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch
 from segcritic.stateless.critic import Critic, CriticOutput
-from segcritic.stateless.environment import Outcome, act, draw_subgraphs, objects_of
+from segcritic.stateless.environment import Outcome, draw_subgraphs, objects_of, step
 from segcritic.stateless.losses import (
     action_log_prob,
     actor_loss,
@@ -20,8 +20,8 @@ from segcritic.stateless.losses import (
 )
 from segcritic.stateless.policy import FeatureScale, Policy
 from segcritic.stateless.settings import TrainSettings
-from segcritic.stateless.state import Scene
-from segcritic.stateless.variants.episode import Step, play
+from segcritic.stateless.state import State
+from segcritic.stateless.variants.episode import Step, rollout
 from segcritic.stateless.variants.pretraining import Pretraining
 
 
@@ -61,7 +61,7 @@ class Learner:
         parts["temperature_optimizer"] = self.temperature_optimizer
         return parts | ({"pretraining": self.pretraining.optimizer} if self.pretraining else {})
 
-    def update(self, scenes: list[Scene], rules: Rules, fraction: float, seed: int, allow_python: bool) -> Outcome:
+    def update(self, states: list[State], scorer: Scorer, fraction: float, seed: int) -> Outcome:
         """One step: sample K partitions per image, judge them, and learn from the rewards.
 
         `fraction` is how much of the training has passed, in [0, 1].
@@ -72,25 +72,25 @@ class Learner:
         device = self.log_temperature.device
         noise = torch.Generator(device).manual_seed(seed)
 
-        state = self.policy.state(scenes)
-        episode = play(self.policy, state, settings.samples, noise)
-        outcome = act(scenes, episode[-1].raw.detach().cpu().numpy(), rules, settings, allow_python)
-        drawn = draw_subgraphs(scenes, settings.network.subgraph_sizes, seed)
+        graphs = self.policy.network_input(states)
+        episode = rollout(self.policy, graphs, settings.samples, noise)
+        outcome = step(states, episode[-1].raw.detach().cpu().numpy(), scorer, settings)
+        drawn = draw_subgraphs(states, settings.network.subgraph_sizes, seed)
         drawn = {size: part.to(device) for size, part in drawn.items() if len(part)}
-        rewards = {size: self._rewards(outcome, part, rules).to(device) for size, part in drawn.items()}
+        rewards = {size: self._rewards(outcome, part, scorer.rules).to(device) for size, part in drawn.items()}
 
         losses = []
-        for step in episode:
+        for at in episode:
             if self.critic is None:
-                losses.append(self._samples_loss(step, drawn, rewards, {}))
+                losses.append(self._samples_loss(at, drawn, rewards, {}))
                 continue
-            loss = self._critic_loss(self.critic, step, scenes, drawn, rewards, outcome)
+            loss = self._critic_loss(self.critic, at, states, drawn, rewards, outcome)
             if settings.learner == "critic":
-                losses.append(loss + self._actor_loss(step, scenes, drawn))
+                losses.append(loss + self._actor_loss(at, states, drawn))
             else:
                 with torch.no_grad():
-                    expected = self._judge(self.critic_copy, step.state, step.mean, scenes, drawn).subgraphs
-                losses.append(loss + self._samples_loss(step, drawn, rewards, expected))
+                    expected = self._judge(self.critic_copy, at.graphs, at.mean, states, drawn).subgraphs
+                losses.append(loss + self._samples_loss(at, drawn, rewards, expected))
         loss = torch.stack(losses).mean()
 
         self.optimizer.zero_grad()
@@ -114,12 +114,12 @@ class Learner:
         return (1 - share) * local + share * outcome.image[:, subgraphs.graph]
 
     def _judge(
-        self, critic: Critic, state: GraphBatch, raw: Tensor, scenes: list[Scene], drawn: dict[int, SubgraphBatch]
+        self, critic: Critic, graphs: GraphBatch, raw: Tensor, states: list[State], drawn: dict[int, SubgraphBatch]
     ) -> CriticOutput:
         """What a critic expects of raw actions, (E,) or (K, E); with credit by object it sees the objects they make."""
         by_object = self.settings.credit_by == "object"
-        objects = objects_of(scenes, raw, self.settings.solver) if by_object else None
-        return critic(state, torch.sigmoid(raw), drawn, objects)
+        objects = objects_of(states, raw, self.settings.solver) if by_object else None
+        return critic(graphs, torch.sigmoid(raw), drawn, objects)
 
     def _samples_loss(
         self,
@@ -137,23 +137,23 @@ class Learner:
         self,
         critic: Critic,
         step: Step,
-        scenes: list[Scene],
+        states: list[State],
         drawn: dict[int, SubgraphBatch],
         rewards: dict[int, Tensor],
         outcome: Outcome,
     ) -> Tensor:
         """Eq. 4, averaged over the sizes; with the squared error of the image's value if the critic predicts it."""
-        predicted = self._judge(critic, step.state, step.raw.detach(), scenes, drawn)
+        predicted = self._judge(critic, step.graphs, step.raw.detach(), states, drawn)
         losses = [critic_loss(predicted.subgraphs[size], rewards[size], drawn[size]) for size in drawn]
         loss = torch.stack(losses).mean()
         if predicted.graph is not None:
             loss = loss + 0.5 * ((predicted.graph - outcome.image.to(step.raw.device)) ** 2).mean()
         return loss
 
-    def _actor_loss(self, step: Step, scenes: list[Scene], drawn: dict[int, SubgraphBatch]) -> Tensor:
+    def _actor_loss(self, step: Step, states: list[State], drawn: dict[int, SubgraphBatch]) -> Tensor:
         """Eq. 2, averaged over the sizes, and a step of the temperatures towards the target entropy."""
         log_prob = action_log_prob(step.raw, step.mean, step.log_std)
-        predicted = self._judge(self.critic_copy, step.state, step.raw, scenes, drawn)
+        predicted = self._judge(self.critic_copy, step.graphs, step.raw, states, drawn)
         losses, temperature_losses = [], []
         for index, (size, subgraphs) in enumerate(drawn.items()):
             # The joint log-probability grows with the subgraph, its mean reward does not: per edge, one temperature

@@ -13,7 +13,7 @@ from segcritic.stateless.batches import GraphBatch, collate
 from segcritic.stateless.features import N_EDGE_FEATURES, N_NODE_FEATURES
 from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.radial import N_RADIAL_EDGE_FEATURES, N_RADIAL_NODE_FEATURES
-from segcritic.stateless.state import Scene
+from segcritic.stateless.state import State
 
 _CONTRAST, _BETWEEN_CORES = 7, 11  # edge features: gradient on the boundary; whether it parts two likely objects
 
@@ -26,12 +26,12 @@ class FeatureScale:
     edge: tuple[np.ndarray, np.ndarray]
 
     @classmethod
-    def of(cls, scenes: list[Scene]) -> "FeatureScale":
+    def of(cls, states: list[State]) -> "FeatureScale":
         def scale(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
             values = np.concatenate(arrays)
             return values.mean(0), np.maximum(values.std(0), 1e-3)
 
-        return cls(scale([s.node_features for s in scenes]), scale([s.edge_features for s in scenes]))
+        return cls(scale([s.node_features for s in states]), scale([s.edge_features for s in states]))
 
 
 class Policy(nn.Module):
@@ -66,33 +66,33 @@ class Policy(nn.Module):
             self.register_buffer(f"{name}_mean", torch.as_tensor(mean, dtype=torch.float32))
             self.register_buffer(f"{name}_std", torch.as_tensor(std, dtype=torch.float32))
 
-    def state(self, scenes: list[Scene]) -> GraphBatch:
+    def network_input(self, states: list[State]) -> GraphBatch:
         """The graphs of several images with their standardised features, as one batch on the policy's device.
 
         Each image goes through the U-Net alone, so that a prediction never depends on the other images of the batch.
         """
         device = self.node_mean.device
         graphs = []
-        for scene in scenes:
-            if scene.edge_features.shape[1] != len(self.edge_mean):
+        for state in states:
+            if state.edge_features.shape[1] != len(self.edge_mean):
                 trained = "with" if self.settings.radial else "without"
                 raise UserError(
                     f"the model was trained {trained} a centre in its rules, which have changed: train anew"
                 )
             parts: list[Tensor] = []
             if self.settings.hand_made:
-                hand_made = torch.as_tensor(scene.node_features, device=device)
+                hand_made = torch.as_tensor(state.node_features, device=device)
                 parts.append(((hand_made - self.node_mean) / self.node_std).clamp(-5, 5))
             if self.unet is not None:
-                image = torch.as_tensor(scene.image, device=device)[None, None]
-                labels = torch.as_tensor(scene.graph.superpixels, dtype=torch.int64, device=device)[None]
+                image = torch.as_tensor(state.image, device=device)[None, None]
+                labels = torch.as_tensor(state.graph.superpixels, dtype=torch.int64, device=device)[None]
                 with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.freeze_unet):
-                    parts.append(pool_superpixels(self.unet(image), labels, scene.graph.n_nodes))
-            edge = torch.as_tensor(scene.edge_features, device=device)
+                    parts.append(pool_superpixels(self.unet(image), labels, state.graph.n_nodes))
+            edge = torch.as_tensor(state.edge_features, device=device)
             edge = ((edge - self.edge_mean) / self.edge_std).clamp(-5, 5)
             if self.settings.episode_steps > 1:
                 edge = torch.cat([edge, self._start(edge)[:, None]], 1)
-            edges = torch.as_tensor(scene.graph.edges, dtype=torch.int64, device=device)
+            edges = torch.as_tensor(state.graph.edges, dtype=torch.int64, device=device)
             graphs.append(GraphBatch.single(torch.cat(parts, 1), edge, edges))
         return collate(graphs)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segcritic.graph import NODE_SUMS, SuperpixelGraph
 from segcritic.graph.objects import ObjectTable, measure
-from segcritic.rules import Context, Rules, count_score, needed_descriptors, object_scores
+from segcritic.rules import Context, Scorer
 
 Credit = Literal["share", "maximum"]
 
@@ -54,11 +54,10 @@ def node_weights(graph: SuperpixelGraph, largest: float = np.inf) -> NDArray[np.
 def node_rewards(
     graph: SuperpixelGraph,
     node_labels: NDArray[np.int32],
-    rules: Rules,
+    scorer: Scorer,
     context: Context,
     background: NDArray[np.float64],
     weight: NDArray[np.float64],
-    allow_python: bool = False,
 ) -> Rewards:
     """Judge every superpixel of K partitions.
 
@@ -72,17 +71,16 @@ def node_rewards(
     ----------
     graph : SuperpixelGraph
     node_labels : (K, N) int32
-    rules : Rules
+    scorer : Scorer
     context : Context
     background : (N,) float64
         Likelihood in [0, 1] that a superpixel is background; 0.5 where nothing is known.
     weight : (N,) float64
         From `node_weights`.
-    allow_python : bool
-        Whether rules may call functions of the user's own.
     """
-    objects = measure(graph, node_labels, needed_descriptors(rules) | {"touches_border"})
-    score = object_scores(rules, objects, context, graph, allow_python)
+    rules = scorer.rules
+    objects = measure(graph, node_labels, scorer.needed)
+    score = scorer.object_scores(objects, context)
     row = objects.node_object
     total = np.bincount(row.ravel(), np.broadcast_to(weight, row.shape).ravel(), len(objects))
     dark = np.bincount(row.ravel(), np.broadcast_to(weight * background, row.shape).ravel(), len(objects)) / total
@@ -92,7 +90,7 @@ def node_rewards(
     foreground = (score * bright_object > dark) & (score >= rules.keep_above)
     node = np.where(foreground[row], score[row] * bright, background)
     n_objects = np.bincount(objects.sample, foreground, len(row))
-    return Rewards(objects, score, foreground, node, count_score(rules, n_objects))
+    return Rewards(objects, score, foreground, node, scorer.count_score(n_objects))
 
 
 def edge_shares(graph: SuperpixelGraph, weight: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,24 +8,24 @@ from numpy.typing import NDArray
 from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.graph.objects import measure
 from segcritic.graph.project import Truth
-from segcritic.pixels.preprocess import normalise, quiet
+from segcritic.pixels.preprocess import denoise, normalise
 from segcritic.rules import Context, Rules, rough_descriptors
 from segcritic.rules.rule import BackgroundRule
 from segcritic.stateless.features import edge_features, node_features, rough_partition
 from segcritic.stateless.radial import find_center, node_places, radial_edge_features, radial_node_features
 from segcritic.stateless.rewards import node_weights
-from segcritic.superpixels import connected_pieces, superpixels
+from segcritic.superpixels import relabel_connected, superpixels
 from segcritic.superpixels.boundaries import LEVEL, relief_of_maps, split_maps
 from segcritic.superpixels.hough import likely_circles
-from segcritic.superpixels.level_sets import Relief, relief
+from segcritic.superpixels.level_sets import ObjectPrior, relief
 from segcritic.superpixels.lines import line_relief, line_strength
-from segcritic.superpixels.split_along import cut_along
+from segcritic.superpixels.split_along import split_along
 
 _SMALLEST_ROUGH = 0.1  # of a typical disk: smaller rough objects are debris
 
 
 @dataclass(frozen=True)
-class Scene:
+class State:
     """The state of the agent (paper, section 3): an image, its superpixel graph, and features.
 
     Attributes
@@ -33,8 +33,8 @@ class Scene:
     image : (H, W) float32
         Normalised, and inverted when the rules say that objects are darker than the background.
     graph : SuperpixelGraph
-    relief : Relief, optional
-        None in a lean scene.
+    prior : ObjectPrior, optional
+        None in a lean state.
     background : (N,) float64
         Likelihood of each superpixel to be background; without a polarity 0.5 where objects
         may be.
@@ -50,7 +50,7 @@ class Scene:
 
     image: NDArray[np.float32]
     graph: SuperpixelGraph
-    relief: Relief | None
+    prior: ObjectPrior | None
     background: NDArray[np.float64]
     weight: NDArray[np.float64]
     context: Context
@@ -58,26 +58,26 @@ class Scene:
     edge_features: NDArray[np.float32]
     truth: Truth | None = None
 
-    def lean(self, keep_pixels: bool) -> "Scene":
-        """Return what training reads of the scene: about a fifth of the memory, for hundreds of images.
+    def lean(self, keep_pixels: bool) -> "State":
+        """Return what training reads of the state: about a fifth of the memory, for hundreds of images.
 
         Without `keep_pixels`, which a U-Net and rules in Python need, the image and the superpixels are zeros that have
         their shape and take no memory.
         """
         if keep_pixels:
-            return replace(self, relief=None)
+            return replace(self, prior=None)
         shape = self.image.shape
         graph = replace(self.graph, superpixels=np.broadcast_to(np.int32(0), shape))
-        return replace(self, relief=None, image=np.broadcast_to(np.float32(0), shape), graph=graph)
+        return replace(self, prior=None, image=np.broadcast_to(np.float32(0), shape), graph=graph)
 
 
-def make_scene(
+def make_state(
     pixels: NDArray[np.floating],
     rules: Rules,
     boundaries: NDArray[np.floating] | None = None,
     given: NDArray[np.integer] | None = None,
     along: NDArray[np.integer] | None = None,
-) -> Scene:
+) -> State:
     """Make an image ready.
 
     Where the rules tell objects by their brightness, what goes on is an image whose noise was smoothed (`noise`).
@@ -93,9 +93,9 @@ def make_scene(
     given : (H, W) integer, optional
         The user's own superpixels, any numbers; by default they are made by the method that the rules name.
     along : (H, W) integer, optional
-        Labels, 0 = background, along whose outlines the superpixels are cut as well (see `recut.cut_along`).
+        Labels, 0 = background, along whose outlines the superpixels are cut as well (see `recut.split_along`).
     """
-    image = quiet(pixels) if rules.polarity else normalise(pixels)
+    image = denoise(pixels) if rules.polarity else normalise(pixels)
     if rules.polarity < 0:
         image = 1 - image
     method = rules.superpixels.method if rules.superpixels else "shells"
@@ -121,9 +121,9 @@ def make_scene(
         circles = settings["found"] = likely_circles(image, settings["circles"])
         found = circles.relief(image.shape)
         boundaries = circles.outlines(image.shape) if boundaries is None else boundaries
-    cut = superpixels(image, method, heights, **settings) if given is None else connected_pieces(given)
+    cut = superpixels(image, method, heights, **settings) if given is None else relabel_connected(given)
     if along is not None:
-        cut = cut_along(cut, along, found.radius)
+        cut = split_along(cut, along, found.radius)
     graph = build_graph(image, cut, boundaries, find_center(image, rules))
     place = node_places(graph, rules)
     background = _background(graph, found, rules, level, place)
@@ -131,7 +131,7 @@ def make_scene(
     if rules.radial:
         nodes = np.hstack([nodes, radial_node_features(graph, found.radius, place)])
         edges = np.hstack([edges, radial_edge_features(graph, found.radius, place)])
-    return Scene(
+    return State(
         image,
         graph,
         found,
@@ -144,18 +144,18 @@ def make_scene(
 
 
 def _background(
-    graph: SuperpixelGraph, found: Relief, rules: Rules, level: float, place: NDArray[np.float64]
+    graph: SuperpixelGraph, found: ObjectPrior, rules: Rules, level: float, place: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     if not rules.polarity:
         return 1 - 0.5 * place
     softness = (rules.background or BackgroundRule()).softness
-    height = np.bincount(graph.superpixels.ravel(), found.height.ravel(), graph.n_nodes)
+    height = np.bincount(graph.superpixels.ravel(), found.foreground.ravel(), graph.n_nodes)
     height /= np.bincount(graph.superpixels.ravel(), minlength=graph.n_nodes)
     bright = 1 / (1 + np.exp(np.clip((level - height) / softness, -30, 30)))
     return 1 - bright * place
 
 
-def _rough_values(graph: SuperpixelGraph, found: Relief, rules: Rules) -> dict[str, float]:
+def _rough_values(graph: SuperpixelGraph, found: ObjectPrior, rules: Rules) -> dict[str, float]:
     """Typical descriptors of this image's objects, from a first rough segmentation of its superpixels."""
     names = rough_descriptors(rules)
     if not names:

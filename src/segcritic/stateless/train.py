@@ -1,4 +1,4 @@
-"""The course of a rule-driven training, from scenes to a trained actor, with checkpoints."""
+"""The course of a rule-driven training, from states to a trained actor, with checkpoints."""
 
 import math
 import time
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from segcritic.errors import UserError
-from segcritic.rules import Rules
+from segcritic.rules import Scorer
 from segcritic.stateless.identity import identity
 from segcritic.stateless.learner import Learner
 from segcritic.stateless.policy import FeatureScale, Policy
 from segcritic.stateless.settings import TrainSettings
-from segcritic.stateless.state import Scene
+from segcritic.stateless.state import State
 from segcritic.training import checkpoint as checkpoints
 from segcritic.training.interrupts import TornError, held_back
 
@@ -67,24 +67,23 @@ class TrainedActor:
 
 
 def train(
-    scenes: list[Scene],
-    rules: Rules,
+    states: list[State],
+    scorer: Scorer,
     settings: TrainSettings | None = None,
     *,
     seed: int = 0,
     minutes: float | None = None,
     checkpoint: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    allow_python: bool = False,
     pretrained: TrainedActor | None = None,
 ) -> TrainedActor:
-    """Train an actor on images without annotations, or with labels of some (`Scene.truth`).
+    """Train an actor on images without annotations, or with labels of some (`State.truth`).
 
     Parameters
     ----------
-    scenes : list of Scene
-        The training images, from `make_scene`.
-    rules : Rules
+    states : list of State
+        The training images, from `make_state`.
+    scorer : Scorer
         What the objects look like.
     settings : TrainSettings, optional
     seed : int
@@ -96,8 +95,6 @@ def train(
         The same training may be asked for more steps than before.
     on_progress : callable, optional
         Called after every step.
-    allow_python : bool
-        Whether rules may call functions of the user's own.
     pretrained : TrainedActor, optional
         The policy starts from its weights and keeps its scale of the features; there is no pre-training.
 
@@ -112,8 +109,8 @@ def train(
         When no image has two superpixels to merge, or the checkpoint belongs to another training.
     """
     settings = settings or TrainSettings()
-    settings = replace(settings, network=replace(settings.network, radial=rules.radial))
-    usable = [scene for scene in scenes if scene.graph.n_edges]
+    settings = replace(settings, network=replace(settings.network, radial=scorer.rules.radial))
+    usable = [state for state in states if state.graph.n_edges]
     if not usable:
         raise UserError("no image has anything to segment: all are of constant brightness, or one superpixel each")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -121,7 +118,7 @@ def train(
     if pretrained is not None:
         learner.policy.load_state_dict(pretrained.weights)
         learner.average.load_state_dict(pretrained.weights)
-    training = identity(settings, rules, usable, seed)
+    training = identity(settings, scorer.rules, usable, seed)
     curve: list[dict[str, float]] = []
     # The updates of the pre-training have numbers below 0, so that the actor's are the same with and without it.
     n_before = 0 if pretrained is not None else settings.pretraining_steps
@@ -160,7 +157,7 @@ def train(
                     assert learner.pretraining is not None
                     loss = learner.pretraining.update(chosen)
                 else:
-                    outcome = learner.update(chosen, rules, fraction, seed * 1_000_003 + step, allow_python)
+                    outcome = learner.update(chosen, scorer, fraction, seed * 1_000_003 + step)
                 done, now = step + 1, time.monotonic()
                 spent = now - start + seconds_before
                 if outcome is not None:
@@ -187,13 +184,13 @@ def train(
     return TrainedActor(weights, settings, curve, interrupted)
 
 
-def _draw(scenes: list[Scene], settings: TrainSettings, rng: np.random.Generator) -> list[int]:
+def _draw(states: list[State], settings: TrainSettings, rng: np.random.Generator) -> list[int]:
     """Numbers of the images of one step, none twice; of few with labels among many without, `labelled_share`."""
-    n = min(settings.images_per_step, len(scenes))
-    labelled = [number for number, scene in enumerate(scenes) if scene.truth is not None]
-    others = [number for number, scene in enumerate(scenes) if scene.truth is None]
+    n = min(settings.images_per_step, len(states))
+    labelled = [number for number, state in enumerate(states) if state.truth is not None]
+    others = [number for number, state in enumerate(states) if state.truth is None]
     if not labelled or not others:
-        return rng.choice(len(scenes), n, replace=False).tolist()
+        return rng.choice(len(states), n, replace=False).tolist()
     share = settings.labelled_share * n
     n_labelled = int(share) + int(rng.random() < share % 1)
     n_labelled = min(max(n_labelled, n - len(others)), len(labelled))

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 from segcritic.errors import UserError
-from segcritic.superpixels.level_sets import Relief
-from segcritic.superpixels.pieces import connected_pieces, join_slivers
+from segcritic.superpixels.level_sets import ObjectPrior
+from segcritic.superpixels.pieces import join_slivers, relabel_connected
 from segcritic.superpixels.seeds import prominent_basins
 from segcritic.superpixels.watershed import merge_across_weak
 
@@ -36,7 +36,7 @@ def boundary_basins(
     sigma: float = 1.0,
     background_sigma: float = 4.0,
     min_size: int = 6,
-    found: Relief | None = None,
+    found: ObjectPrior | None = None,
 ) -> NDArray[np.int32]:
     """Watershed of a boundary map, seeded at its minima, with fewer seeds in the background.
 
@@ -53,7 +53,7 @@ def boundary_basins(
         Pixels; the same, outside of objects.
     min_size : int
         Pixels; smaller basins join the neighbour beyond the weakest boundary.
-    found : Relief, optional
+    found : ObjectPrior, optional
         Of the image: tells where objects are likely when there is no map of it.
 
     Raises
@@ -64,7 +64,7 @@ def boundary_basins(
     outline, inside = split_maps(boundaries)
     if outline is None:
         raise UserError("the rules cut superpixels from boundary maps; give them (--boundaries, or boundaries=...)")
-    inside_likely = found.height if inside is None and found is not None else inside
+    inside_likely = found.foreground if inside is None and found is not None else inside
     foreground = None if inside_likely is None else inside_likely > LEVEL
     cuts = None if inside is None else (inside > LEVEL).astype(np.int32)
     height = bic.filters.gaussian_smoothing(outline, sigma)
@@ -75,10 +75,10 @@ def boundary_basins(
     basins = bic.segmentation.watershed(height, markers.astype(np.int32))
     if cuts is not None:
         basins = basins.astype(np.int64) * 2 + cuts
-    return merge_across_weak(connected_pieces(basins), height, None, min_size, cuts)
+    return merge_across_weak(relabel_connected(basins), height, None, min_size, cuts)
 
 
-def relief_of_maps(outline: NDArray[np.float32], inside: NDArray[np.float32]) -> Relief:
+def relief_of_maps(outline: NDArray[np.float32], inside: NDArray[np.float32]) -> ObjectPrior:
     """What a network says, in the form in which `shells.relief` tells what the image says.
 
     Parameters
@@ -88,7 +88,7 @@ def relief_of_maps(outline: NDArray[np.float32], inside: NDArray[np.float32]) ->
 
     Returns
     -------
-    Relief
+    ObjectPrior
         Its height is the probability of object; its cores are parted by outlines and by necks; its floor is zero.
     """
     foreground = inside > LEVEL
@@ -98,7 +98,7 @@ def relief_of_maps(outline: NDArray[np.float32], inside: NDArray[np.float32]) ->
     for _ in range(2):  # touching objects are parted by the first round: measure again
         cores = prominent_basins(depth, _NECK * radius, foreground)
         radius = _typical_radius(cores) if cores.any() else radius
-    return Relief(inside, cores, np.zeros_like(inside), radius)
+    return ObjectPrior(inside, cores, np.zeros_like(inside), radius)
 
 
 def _typical_radius(labels: NDArray[np.int32]) -> float:
@@ -125,4 +125,4 @@ def cut_at_truth(superpixels: NDArray[np.integer], truth: NDArray[np.integer]) -
     """
     _, number = np.unique(truth, return_inverse=True)
     number = number.reshape(truth.shape)
-    return join_slivers(connected_pieces(superpixels.astype(np.int64) * (int(number.max()) + 1) + number), number)
+    return join_slivers(relabel_connected(superpixels.astype(np.int64) * (int(number.max()) + 1) + number), number)

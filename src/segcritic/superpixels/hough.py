@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy import ndimage as ndi
 
-from segcritic.superpixels.level_sets import Relief
+from segcritic.superpixels.level_sets import ObjectPrior
 
 _SIGMA = 1.0  # pixels, of the gradient
 _LEAST_EVIDENCE = 0.15  # of a circle; random directions give 0, faint circles in strong texture 0.3
@@ -44,7 +44,7 @@ class Circles:
             part[window][inside] ^= code
         return np.unique(part, return_inverse=True)[1].reshape(shape).astype(np.int32)
 
-    def relief(self, shape: tuple[int, int]) -> Relief:
+    def relief(self, shape: tuple[int, int]) -> ObjectPrior:
         """The circles as likely objects: the evidence of the best circle around a pixel is its height."""
         height = np.zeros(shape, np.float32)
         cores = np.zeros(shape, np.int32)
@@ -53,7 +53,7 @@ class Circles:
             height[window][inside] = self.evidence[k] / SURE
             cores[window][inside] = k + 1
         radius = float(np.median(self.radius[: max(1, len(self) // 3)])) if len(self) else _NO_RADIUS
-        return Relief(height, cores, np.zeros(shape, np.float32), radius)
+        return ObjectPrior(height, cores, np.zeros(shape, np.float32), radius)
 
     def outlines(self, shape: tuple[int, int]) -> NDArray[np.float32]:
         """A boundary map, (H, W) float32 in [0, 1]: on the outline of each circle its evidence, elsewhere 0."""

@@ -18,7 +18,7 @@ from skimage.filters import threshold_otsu
 
 from segcritic.superpixels.joining import join_basins
 from segcritic.superpixels.merge import merge_pieces
-from segcritic.superpixels.pieces import connected_pieces
+from segcritic.superpixels.pieces import relabel_connected
 from segcritic.superpixels.seeds import local_maxima, prominent_basins, watershed
 
 _PLATEAU = 0.25  # of a basin's height: pixels above make its peak, so that a few bright spots do not
@@ -31,14 +31,14 @@ _RADIUS_RANGE = (4.0, 40.0)  # pixels, of the typical object, when estimated
 
 
 @dataclass(frozen=True)
-class Relief:
+class ObjectPrior:
     """What an image looks like relative to its own likely objects.
 
     Attributes
     ----------
-    height : (H, W) float32
+    foreground : (H, W) float32
         0 = local background, the typical one, 1 = peak of the basin.
-    cores : (H, W) int32
+    instances : (H, W) int32
         Likely objects: watershed regions of the summed distance transforms of the relief, joined where little parts
         them (`join_basins`); 0 = background.
     floor : (H, W) float32
@@ -47,8 +47,8 @@ class Relief:
         Pixels; radius of the typical object in a first rough segmentation.
     """
 
-    height: NDArray[np.float32]
-    cores: NDArray[np.int32]
+    foreground: NDArray[np.float32]
+    instances: NDArray[np.int32]
     floor: NDArray[np.float32]
     radius: float
 
@@ -80,7 +80,7 @@ def _basins(image: NDArray, lowest_peak: float, radius: float) -> NDArray[np.int
     return watershed(-coarse, markers)
 
 
-def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
+def relief(image: NDArray[np.float32], radius: float | None = None) -> ObjectPrior:
     """Measure every pixel against its local background and the peak of its basin.
 
     Parameters
@@ -95,7 +95,7 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     span = bright - background
     if span <= 0:
         flat = np.zeros(image.shape, np.float32)
-        return Relief(flat, flat.astype(np.int32), smoothed, _RADIUS_RANGE[0])
+        return ObjectPrior(flat, flat.astype(np.int32), smoothed, _RADIUS_RANGE[0])
     threshold = threshold_otsu(smoothed)
     if radius is None:
         radius = typical_radius(smoothed > threshold)
@@ -123,7 +123,7 @@ def relief(image: NDArray[np.float32], radius: float | None = None) -> Relief:
     basins = prominent_basins(depth, _NECK * radius, height > _DEPTH_LEVELS[0])
     brightness = np.maximum(smoothed - floor, 0)
     cores = join_basins(basins, depth, brightness, height > _DEPTH_LEVELS[1], radius)
-    return Relief(height, cores, floor, radius)
+    return ObjectPrior(height, cores, floor, radius)
 
 
 def shells(
@@ -132,7 +132,7 @@ def shells(
     min_size: int = 6,
     radius: float | None = None,
     outline: float = 0.42,
-    found: Relief | None = None,
+    found: ObjectPrior | None = None,
 ) -> NDArray[np.int32]:
     """Superpixels as merged shells of relative intensity.
 
@@ -148,7 +148,7 @@ def shells(
         Pixels; typical radius of an object, estimated from the image when not given.
     outline : float
         Height of the relief where outlines are expected: superpixels on both sides of it merge last.
-    found : Relief, optional
+    found : ObjectPrior, optional
         The image's relief, if it is known already.
 
     Returns
@@ -157,12 +157,14 @@ def shells(
     """
     found = found or relief(image, radius)
     lowest, highest = _RELIEF_RANGE
-    height = np.clip(found.height, lowest, highest)
+    height = np.clip(found.foreground, lowest, highest)
     level = np.minimum((height - lowest) / (highest - lowest) * _N_SHELLS, _N_SHELLS - 1).astype(np.int32)
-    inside = found.cores > 0
+    inside = found.instances > 0
     fine = _smooth(image, max(1.0, 0.2 * found.radius))
     basins = watershed(-fine, local_maxima(fine, 3, inside), inside)
-    cuts = np.where(inside, (found.cores * np.int64(basins.max() + 1) + basins) * 2 + (found.height > outline), 0)
-    n_target = int(pieces * found.cores.max() + 30)
-    small = connected_pieces(level + cuts * _N_SHELLS)
-    return connected_pieces(merge_pieces(small, height, n_target, min_size, cuts))
+    cuts = np.where(
+        inside, (found.instances * np.int64(basins.max() + 1) + basins) * 2 + (found.foreground > outline), 0
+    )
+    n_target = int(pieces * found.instances.max() + 30)
+    small = relabel_connected(level + cuts * _N_SHELLS)
+    return relabel_connected(merge_pieces(small, height, n_target, min_size, cuts))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from segcritic.superpixels.level_sets import Relief
+from segcritic.superpixels.level_sets import ObjectPrior
 from segcritic.superpixels.seeds import prominent_basins
 
 Lines = Literal["bright", "dark"]
@@ -46,7 +46,7 @@ def line_strength(image: NDArray[np.float32], lines: Lines = "bright", sigma: fl
     return np.clip(curvature / np.maximum(around, _FAINT * typical), 0, 1).astype(np.float32)
 
 
-def line_relief(image: NDArray[np.float32], strength: NDArray[np.float32]) -> Relief:
+def line_relief(image: NDArray[np.float32], strength: NDArray[np.float32]) -> ObjectPrior:
     """Likely objects as the wide places between lines, for features and rough values, (H, W) as `image`.
 
     Height is 1 away from lines and 0 on the clearest; cores are basins of the distance to the lines, parted where the
@@ -57,4 +57,4 @@ def line_relief(image: NDArray[np.float32], strength: NDArray[np.float32]) -> Re
     cores = prominent_basins(bic.filters.gaussian_smoothing(depth, 1.0), _NECK, free)
     areas = np.bincount(cores.ravel())[1:]
     radius = float(np.sqrt(np.median(areas) / np.pi)) if len(areas) else 1.0
-    return Relief(1 - strength, cores, image, max(radius, 1.0))
+    return ObjectPrior(1 - strength, cores, image, max(radius, 1.0))

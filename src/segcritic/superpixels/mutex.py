@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.superpixels.merge import merge_pieces
-from segcritic.superpixels.pieces import connected_pieces
+from segcritic.superpixels.pieces import relabel_connected
 
 _OFFSETS = [(-1, 0), (0, -1), (-3, 0), (0, -3), (-6, 0), (0, -6)]
 _N_ATTRACTIVE = 2
@@ -40,5 +40,5 @@ def mutex(
         affinities[k, -dy or None :, -dx or None :] = np.minimum(np.abs(here - there) / scale, 1)
     affinities[:_N_ATTRACTIVE] = 1 - affinities[:_N_ATTRACTIVE]
     affinities[_N_ATTRACTIVE:] *= repulsion
-    pieces = connected_pieces(bic.segmentation.mutex_watershed(affinities, _OFFSETS, _N_ATTRACTIVE).astype(np.int64))
-    return connected_pieces(merge_pieces(pieces, image, n_superpixels or int(pieces.max()) + 1, min_size))
+    pieces = relabel_connected(bic.segmentation.mutex_watershed(affinities, _OFFSETS, _N_ATTRACTIVE).astype(np.int64))
+    return relabel_connected(merge_pieces(pieces, image, n_superpixels or int(pieces.max()) + 1, min_size))

@@ -6,10 +6,10 @@ from scipy import ndimage as ndi
 from scipy import sparse
 
 
-def connected_pieces(labels: NDArray) -> NDArray[np.int32]:
+def relabel_connected(labels: NDArray) -> NDArray[np.int32]:
     """Renumber so that every 4-connected piece of equal label has a number of its own, (H, W) int32, 0..N-1.
 
-    >>> connected_pieces(np.array([[3, 7, 3]]))
+    >>> relabel_connected(np.array([[3, 7, 3]]))
     array([[0, 1, 2]], dtype=int32)
     """
     from skimage.measure import label
@@ -57,7 +57,7 @@ def join_slivers(pieces: NDArray[np.int32], parts: NDArray[np.integer], depth: i
         order = np.argsort(length[joins], kind="stable")
         target = np.arange(n, dtype=np.int32)
         target[one[joins][order]] = other[joins][order]  # the last, longest border stays
-        pieces = connected_pieces(target[pieces])
+        pieces = relabel_connected(target[pieces])
 
 
 def bound(superpixels: NDArray, truth: NDArray) -> NDArray[np.int32]:

@@ -8,13 +8,13 @@ import bioimage_cpp as bic
 import numpy as np
 from numpy.typing import NDArray
 
-from segcritic.superpixels import connected_pieces
+from segcritic.superpixels import relabel_connected
 from segcritic.superpixels.seeds import prominent_basins
 
 _NECK = 0.05  # of the typical radius: how much narrower than both sides a neck must be to part an object there
 
 
-def cut_along(
+def split_along(
     superpixels: NDArray[np.int32], labels: NDArray[np.integer], radius: float, min_size: int = 6
 ) -> NDArray[np.int32]:
     """Cut superpixels along the outlines and the necks of given objects; tiny bits join a neighbour of the same part.
@@ -36,7 +36,7 @@ def cut_along(
     parts = necks(labels, radius)
     both = labels.astype(np.int64) * (int(parts.max()) + 1) + parts
     dense = np.unique(both, return_inverse=True)[1].reshape(labels.shape)
-    pieces = connected_pieces(dense.astype(np.int64) * (int(superpixels.max()) + 1) + superpixels)
+    pieces = relabel_connected(dense.astype(np.int64) * (int(superpixels.max()) + 1) + superpixels)
     label = np.zeros(int(pieces.max()) + 1, np.int64)
     label[pieces.ravel()] = dense.ravel()
     one = np.concatenate([pieces[1:].ravel(), pieces[:, 1:].ravel()]).astype(np.int64)

@@ -9,7 +9,7 @@ from scipy import ndimage as ndi
 
 from segcritic.superpixels.hough import Circles, likely_circles
 from segcritic.superpixels.lines import Lines, line_strength
-from segcritic.superpixels.pieces import connected_pieces
+from segcritic.superpixels.pieces import relabel_connected
 
 _ACROSS = 1e6  # cost of a merge across a likely circle's outline: after all others
 
@@ -66,7 +66,7 @@ def watershed(
         basins = basins.astype(np.int64) * (int(cuts.max()) + 1) + cuts
     if mean_size is not None:
         n_superpixels = max(2, round(image.size / mean_size))
-    return merge_across_weak(connected_pieces(basins), height, n_superpixels, min_size, cuts)
+    return merge_across_weak(relabel_connected(basins), height, n_superpixels, min_size, cuts)
 
 
 def merge_across_weak(

@@ -1,6 +1,6 @@
 """One episode: a single step, as the method's default is, or several (App. A.8), each from where the last one ended.
 
-With several steps the last edge feature of the state is the logit that each edge has come to. It starts at the warm
+With several steps the last edge feature of the graphs is the logit that each edge has come to. It starts at the warm
 start, and each step moves it by a sample of the policy. Only the last step's partition is judged; as all steps share
 that reward (discount 1, fixed length), a constant reward of the steps before it would change nothing. The paper moves
 an edge's weight by at most 0.1 per step; here the step's size is learned.
@@ -25,43 +25,43 @@ class Step:
 
     Attributes
     ----------
-    state : GraphBatch
+    graphs : GraphBatch
         What the policy saw: one graph of E edges at the first step, K copies of it at later ones.
     raw : (K, E) float32
         Raw actions, through which gradients flow to `mean` and `log_std` of this step, but to no step before.
     mean, log_std : (E,) or (K, E) float32
     """
 
-    state: GraphBatch
+    graphs: GraphBatch
     raw: Tensor
     mean: Tensor
     log_std: Tensor
 
 
-def play(policy: "Policy", state: GraphBatch, n_samples: int, generator: torch.Generator) -> list[Step]:
+def rollout(policy: "Policy", graphs: GraphBatch, n_samples: int, generator: torch.Generator) -> list[Step]:
     """K episodes from one state, in mirrored pairs if K > 1: `NetworkSettings.episode_steps` steps."""
-    mean, log_std = policy(state)
+    mean, log_std = policy(graphs)
     antithetic = n_samples > 1
-    steps = [Step(state, sample_actions(mean, log_std, n_samples, antithetic, generator), mean, log_std)]
+    steps = [Step(graphs, sample_actions(mean, log_std, n_samples, antithetic, generator), mean, log_std)]
     unit = torch.zeros_like(mean)
     for _ in range(policy.settings.episode_steps - 1):
-        state = advance(state, steps[-1].raw)
-        mean, log_std = (part.view(n_samples, -1) for part in policy(state))
+        graphs = advance(graphs, steps[-1].raw)
+        mean, log_std = (part.view(n_samples, -1) for part in policy(graphs))
         noise = sample_actions(unit, unit, n_samples, antithetic, generator)
-        steps.append(Step(state, mean + log_std.exp() * noise, mean, log_std))
+        steps.append(Step(graphs, mean + log_std.exp() * noise, mean, log_std))
     return steps
 
 
-def final_means(policy: "Policy", state: GraphBatch) -> Tensor:
+def final_means(policy: "Policy", graphs: GraphBatch) -> Tensor:
     """Means of the last step's Normals, (E,), when every step before it took its means."""
-    mean = policy(state)[0]
+    mean = policy(graphs)[0]
     for _ in range(policy.settings.episode_steps - 1):
-        state = advance(state, mean)
-        mean = policy(state)[0]
+        graphs = advance(graphs, mean)
+        mean = policy(graphs)[0]
     return mean
 
 
-def advance(state: GraphBatch, raw: Tensor) -> GraphBatch:
-    """The state after raw actions (E,) or (K, E), as K copies of the graph; `state` may be K copies already."""
-    copies = state if raw.numel() == len(state.edges) else state.repeat(len(raw))
+def advance(graphs: GraphBatch, raw: Tensor) -> GraphBatch:
+    """The state after raw actions (E,) or (K, E), as K copies of the graph; `graphs` may be K copies already."""
+    copies = graphs if raw.numel() == len(graphs.edges) else graphs.repeat(len(raw))
     return replace(copies, edge_features=torch.cat([copies.edge_features[:, :-1], raw.detach().reshape(-1, 1)], dim=1))

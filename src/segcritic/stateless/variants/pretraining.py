@@ -8,7 +8,7 @@ from torch import Tensor
 from segcritic.graph import EDGE_SUMS, SuperpixelGraph
 from segcritic.nn.unet import UNet, pool_superpixels
 from segcritic.stateless.policy import Policy
-from segcritic.stateless.state import Scene
+from segcritic.stateless.state import State
 
 PULL_LIMIT = 0.1
 """delta_var: pixels this near to the mean of their superpixel are not pulled. From the paper's published code."""
@@ -35,9 +35,9 @@ class Pretraining:
         self.unet, self.average = policy.unet, average.unet
         self.optimizer = torch.optim.Adam(self.unet.parameters(), LEARNING_RATE)
 
-    def update(self, scenes: list[Scene]) -> float:
+    def update(self, states: list[State]) -> float:
         """Take one step on the mean loss of several images, and return what that was before the step."""
-        loss = torch.stack([scene_loss(self.unet, scene) for scene in scenes]).mean()
+        loss = torch.stack([scene_loss(self.unet, state) for state in states]).mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -45,13 +45,13 @@ class Pretraining:
         return loss.item()
 
 
-def scene_loss(unet: UNet, scene: Scene) -> Tensor:
+def scene_loss(unet: UNet, state: State) -> Tensor:
     """Contrastive loss of the U-Net's features of one image, ()."""
     device = next(unet.parameters()).device
-    image = torch.as_tensor(scene.image, device=device)
-    superpixels = torch.as_tensor(scene.graph.superpixels, dtype=torch.int64, device=device)
-    edges = torch.as_tensor(scene.graph.edges, dtype=torch.int64, device=device)
-    weights = torch.as_tensor(push_weights(scene.graph), dtype=torch.float32, device=device)
+    image = torch.as_tensor(state.image, device=device)
+    superpixels = torch.as_tensor(state.graph.superpixels, dtype=torch.int64, device=device)
+    edges = torch.as_tensor(state.graph.edges, dtype=torch.int64, device=device)
+    weights = torch.as_tensor(push_weights(state.graph), dtype=torch.float32, device=device)
     return contrastive_loss(unet(image[None, None])[0], superpixels, edges, weights)
 
 
