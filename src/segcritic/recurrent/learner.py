@@ -42,8 +42,6 @@ class Learner:
         for part in (self.networks, self.mask_encoder, self.critic):
             part.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.networks).requires_grad_(False)
-        if device.type == "cuda":  # on a processor compiling costs more than it saves
-            self.networks.encoder.compile()
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
 
     def modules(self) -> dict[str, nn.Module]:
@@ -91,7 +89,9 @@ class Learner:
                 rate = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fraction))
                 group["lr"] = group["initial_lr"] * rate * warm
         noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
-        with torch.autocast(self.device.type, torch.bfloat16):
+        # A processor computes bfloat16 faster; on a graphics card the many small steps wait for their launch, and casts
+        # to and fro would be as many again.
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cpu"):
             loss, told = {
                 "context": self._context,
                 "masks": self._masks,

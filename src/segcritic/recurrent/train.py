@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from segcritic.errors import UserError
 from segcritic.recurrent.learner import STAGES, Learner
 from segcritic.recurrent.networks import Networks
 from segcritic.recurrent.settings import RecurrentSettings
-from segcritic.recurrent.views import Example, draw_batch
+from segcritic.recurrent.views import Batch, Example, draw_batch
 from segcritic.training import checkpoint as checkpoints
 from segcritic.training.interrupts import TornError, held_back
 
 _CHECKPOINT_SECONDS = 30.0
 _CURVE_POINTS = 100  # of a stage
+_AHEAD = 4  # batches that are drawn while a graphics card computes
 _SHARES = {"context": 0.08, "masks": 0.17, "first": 0.25, "episodes": 0.50}
 """Parts of the stages in a training that is limited in time."""
 
@@ -123,6 +125,7 @@ def train(
             checkpoints.save(checkpoint, learner, [stage, step], time.monotonic() - start + before, curve, training)
 
     number, done, interrupted = first_stage, first_step, False
+    batches = _Batches(examples, settings, seed, ahead=_AHEAD if device.type == "cuda" else 0)
     try:
         for number in range(first_stage, len(STAGES)):
             stage = STAGES[number]
@@ -135,12 +138,12 @@ def train(
                 spent = time.monotonic() - start + before
                 fraction = step / steps
                 if minutes is not None:
-                    fraction = max(fraction, _share_of_time(number, spent / (60 * minutes)))
+                    fraction = max(fraction, _share_of_time(settings, number, spent / (60 * minutes)))
                 if fraction >= 1 and step:  # a stage that ran out of time still learns something
                     break
-                rng = np.random.default_rng([seed, number, step])
+                batch, rng = batches(number, step, steps)
                 with held_back():
-                    news = _update(learner, stage, step, min(fraction, 1.0), draw_batch(examples, settings, rng), rng)
+                    news = _update(learner, stage, step, min(fraction, 1.0), batch, rng)
                     done, now = step + 1, time.monotonic()
                     told |= {name: 0.9 * told.get(name, value) + 0.1 * value for name, value in news.items()}
                     if step % max(1, steps // _CURVE_POINTS) == 0 or done == steps:
@@ -165,17 +168,47 @@ def train(
     return TrainedAgent(weights, settings, curve, interrupted)
 
 
+class _Batches:
+    """Batches by stage and step; on a graphics card drawn some steps ahead, in threads beside the updates.
+
+    Each has random numbers of its own, so that it is the same whichever thread draws it, and when.
+    """
+
+    def __init__(self, examples: list[Example], settings: RecurrentSettings, seed: int, ahead: int):
+        self.examples, self.settings, self.seed, self.ahead = examples, settings, seed, ahead
+        self.pool = ThreadPoolExecutor(ahead) if ahead else None
+        self.coming: dict[tuple[int, int], Future[tuple[Batch, np.random.Generator]]] = {}
+
+    def __call__(self, stage: int, step: int, steps: int) -> tuple[Batch, np.random.Generator]:
+        """The batch of a step, and the generator that drew it, for what else is random in the update."""
+        if self.pool is None:
+            return self._draw(stage, step)
+        for later in range(step, min(step + self.ahead + 1, steps)):
+            if (stage, later) not in self.coming:
+                self.coming[stage, later] = self.pool.submit(self._draw, stage, later)
+        return self.coming.pop((stage, step)).result()
+
+    def _draw(self, stage: int, step: int) -> tuple[Batch, np.random.Generator]:
+        rng = np.random.default_rng([self.seed, stage, step])
+        return draw_batch(self.examples, self.settings, rng), rng
+
+
+def _shares(settings: RecurrentSettings) -> list[float]:
+    """What part of the time each stage takes; stages of no steps take none."""
+    shares = [_SHARES[name] * (getattr(settings, f"{name}_steps") > 0) for name in STAGES]
+    return [share / max(sum(shares), 1e-9) for share in shares]
+
+
 def _share_left(settings: RecurrentSettings, stage: int, fraction: float) -> float:
     """Time that is left, as a multiple of the time spent, judged by what the stages take in a limited training."""
-    steps = [getattr(settings, f"{name}_steps") > 0 for name in STAGES]
-    shares = [_SHARES[name] * counts for name, counts in zip(STAGES, steps, strict=True)]
+    shares = _shares(settings)
     spent = sum(shares[:stage]) + max(fraction, 1e-3) * shares[stage]
-    return (sum(shares) - spent) / spent
+    return (1 - spent) / spent
 
 
-def _share_of_time(stage: int, spent: float) -> float:
+def _share_of_time(settings: RecurrentSettings, stage: int, spent: float) -> float:
     """How much of a stage's share of the time has passed, when `spent` of all of it has."""
-    shares = [_SHARES[name] for name in STAGES]
+    shares = _shares(settings)
     return (spent - sum(shares[:stage])) / shares[stage]
 
 
