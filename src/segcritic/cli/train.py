@@ -3,9 +3,9 @@
 import contextlib
 import shutil
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
+from segcritic.cli.options import Boundaries, Channel, Device, Flag, Superpixels
 
 
 def train(
@@ -26,6 +26,7 @@ def train(
     channel: Channel = None,
     upright: Annotated[bool, Flag] = False,
     batch: int | None = None,
+    device: Device = "auto",
     resume: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
 ) -> None:
@@ -68,20 +69,9 @@ def train(
     from segcritic.cli.progress import TrainingProgress
     from segcritic.errors import UserError
     from segcritic.models import Model
+    from segcritic.rules import load_rules
     from segcritic.training.folder import CHECKPOINT, check_target, is_model
 
-    own = _own_settings(
-        method,
-        rules={
-            "boundaries": boundaries,
-            "superpixels": superpixels,
-            "channel": channel,
-            "steps": steps,
-            "pretraining_steps": pretraining_steps,
-            "preset": preset,
-        },
-        recurrent={"upright": upright or None, "batch": batch},
-    )
     if resume and overwrite:
         raise UserError("--resume goes on with a model and --overwrite replaces it; give one of the two")
     check_target(out, replace=resume or overwrite)
@@ -89,7 +79,7 @@ def train(
     if resume and is_model(out) and not checkpoint.is_dir():
         raise UserError(f"the model {out} has no folder '{CHECKPOINT}' to go on from; train anew with --overwrite")
     if rules is not None:
-        api.load_rules(rules)  # a mistake in it, before anything is removed
+        load_rules(rules)  # a mistake in it, before anything is removed
     old = out.with_name(f".{out.name}.{CHECKPOINT}")
     if overwrite and checkpoint.is_dir():
         checkpoint.rename(old)  # it goes only when a new training has begun
@@ -100,12 +90,20 @@ def train(
                 rules,
                 labels=labels,
                 method=method,
+                boundaries=boundaries,
+                superpixels=superpixels,
+                channel=channel,
+                preset=preset,
+                steps=steps,
+                pretraining_steps=pretraining_steps,
+                upright=upright,
+                batch=batch,
                 seed=seed,
                 minutes=minutes,
+                device=device,
                 checkpoint=checkpoint,
                 on_image=progress.reading,
                 on_progress=progress,
-                **own,
             )
     finally:
         with contextlib.suppress(OSError):  # nothing is left behind by training that never began
@@ -121,14 +119,3 @@ def train(
     last = trained.curve[-1] if trained.curve else {}
     told = next((f" ({name} {last[name]:.3f})" for name in ("reward", "dice") if name in last), "")
     print(f"{stopped}Saved the model{told}: {out}")
-
-
-def _own_settings(method: str, **given: dict[str, Any]) -> dict[str, Any]:
-    """The method's own settings of those given by method; UserError when one of another method was given."""
-    from segcritic.errors import UserError
-
-    for other, settings in given.items():
-        for name, value in settings.items():
-            if other != method and value is not None:
-                raise UserError(f"--{name.replace('_', '-')} is for --method {other}; leave it out")
-    return {name: value for name, value in given[method].items() if value is not None}
