@@ -152,7 +152,14 @@ def train(
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """An image that rules were checked on: its name, and its normalised pixels, (H, W) float32."""
+    """An image that rules were checked on.
+
+    Attributes
+    ----------
+    name : str
+    pixels : (H, W) float32
+        Normalised.
+    """
 
     name: str
     pixels: NDArray[np.float32]
@@ -172,20 +179,32 @@ def check_rules(
 
     Parameters
     ----------
-    rules, images, boundaries, superpixels, channel : as in `train`
-    at_most : number of images, taken evenly from all
-    on_image : called before each image, with its number from 0 and their number
+    rules, images, boundaries, superpixels, channel
+        As in `train`.
+    at_most : int
+        Number of images, taken evenly from all.
+    on_image : callable, optional
+        Called before each image, with its number from 0 and their number.
 
     Returns
     -------
-    The images that were looked at, and the audit: candidates of each image, and warnings in plain words.
+    list of Checked, AuditResult
+        The images that were looked at, and the audit: candidates of each image, and warnings in plain words.
 
     Raises
     ------
     UserError
         As `train`.
+
+    Examples
+    --------
+    >>> import segcritic
+    >>> from skimage.data import coins
+    >>> images, result = segcritic.check_rules("coins", coins()[:100, :100])
+    >>> result.warnings
+    []
     """
-    from segcritic.models.inputs import choose_superpixels, warn_of_scale
+    from segcritic.models.stateless import choose_superpixels, warn_of_scale
     from segcritic.search.audit import audit
     from segcritic.stateless.state import make_state
 
@@ -327,7 +346,7 @@ def measure_rules(images: Images, labels: Images, *, channel: int | str | None =
     >>> row, column = np.mgrid[:64, :64]
     >>> labels = ((row - 30) ** 2 + (column - 30) ** 2 < 150).astype(int)
     >>> segcritic.measure_rules(100.0 * labels, labels).descriptors["area"].expect
-    469.0
+    481.0
     """
     samples = [source.read() for source in find_samples(images, labels, labelled="only", channel=channel)]
     arrays = [sample.labels for sample in samples if sample.labels is not None]

@@ -148,7 +148,7 @@ def test_the_verb_writes_maps_that_train_and_segment_take(tmp_path, monkeypatch,
     assert main(["boundaries", "images", "--model", "net", "--out", "maps"]) == 2
     assert "maps/a.tif exists already" in capsys.readouterr().err
     assert main(["boundaries", "images", "--model", "net", "--out", "images", "--overwrite"]) == 2
-    assert "would replace the image" in capsys.readouterr().err
+    assert "the maps would replace images/" in capsys.readouterr().err
     (tmp_path / "images" / "c.tif").write_bytes(b"no image")
     assert main(["boundaries", "images", "--model", "net", "--out", "maps", "--overwrite"]) == 2
     output = capsys.readouterr()

@@ -238,7 +238,7 @@ def test_ctrl_c_before_training_leaves_nothing(here, run, monkeypatch):
     def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("segcritic.models.inputs.make_state", interrupt)
+    monkeypatch.setattr("segcritic.models.stateless.make_state", interrupt)
     code, _, err = run("train images --rules rules.yaml --out new")
     assert (code, err) == (130, "segcritic: stopped; nothing was left half written\n")
     assert not (here / "new").exists()

@@ -3,8 +3,8 @@
 import numpy as np
 
 from segcritic import boundary_net
-from segcritic.models.fit import train_on_labels
 from segcritic.models import Ensemble
+from segcritic.models.fit import train_on_labels
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.label_rewards import supervised

@@ -2,10 +2,14 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from segcritic.cli.options import Boundaries, Channel, Device, Flag, Superpixels
+
+if TYPE_CHECKING:
+    from segcritic.models import Model, RecurrentModel
 
 
 def train(
@@ -68,43 +72,51 @@ def train(
     from segcritic import api
     from segcritic.cli.progress import TrainingProgress
     from segcritic.errors import UserError
-    from segcritic.models import Model
     from segcritic.rules import load_rules
     from segcritic.training.folder import CHECKPOINT, check_target, is_model
 
     if resume and overwrite:
         raise UserError("--resume goes on with a model and --overwrite replaces it; give one of the two")
     check_target(out, replace=resume or overwrite)
-    checkpoint = out / CHECKPOINT
-    if resume and is_model(out) and not checkpoint.is_dir():
+    if resume and is_model(out) and not (out / CHECKPOINT).is_dir():
         raise UserError(f"the model {out} has no folder '{CHECKPOINT}' to go on from; train anew with --overwrite")
     if rules is not None:
         load_rules(rules)  # a mistake in it, before anything is removed
-    old = out.with_name(f".{out.name}.{CHECKPOINT}")
+    with _checkpoint(out, overwrite) as checkpoint, TrainingProgress() as progress:
+        model = api.train(
+            images,
+            rules,
+            labels=labels,
+            method=method,
+            boundaries=boundaries,
+            superpixels=superpixels,
+            channel=channel,
+            preset=preset,
+            steps=steps,
+            pretraining_steps=pretraining_steps,
+            upright=upright,
+            batch=batch,
+            seed=seed,
+            minutes=minutes,
+            device=device,
+            checkpoint=checkpoint,
+            on_image=progress.reading,
+            on_progress=progress,
+        )
+    model.save(out)
+    print(f"{_summary(model)}: {out}")
+
+
+@contextlib.contextmanager
+def _checkpoint(out: Path, overwrite: bool) -> Iterator[Path]:
+    """The folder of the checkpoint in `out`; an old one goes only when a new training has begun."""
+    from segcritic.training.folder import CHECKPOINT
+
+    checkpoint, old = out / CHECKPOINT, out.with_name(f".{out.name}.{CHECKPOINT}")
     if overwrite and checkpoint.is_dir():
-        checkpoint.rename(old)  # it goes only when a new training has begun
+        checkpoint.rename(old)
     try:
-        with TrainingProgress() as progress:
-            model = api.train(
-                images,
-                rules,
-                labels=labels,
-                method=method,
-                boundaries=boundaries,
-                superpixels=superpixels,
-                channel=channel,
-                preset=preset,
-                steps=steps,
-                pretraining_steps=pretraining_steps,
-                upright=upright,
-                batch=batch,
-                seed=seed,
-                minutes=minutes,
-                device=device,
-                checkpoint=checkpoint,
-                on_image=progress.reading,
-                on_progress=progress,
-            )
+        yield checkpoint
     finally:
         with contextlib.suppress(OSError):  # nothing is left behind by training that never began
             checkpoint.rmdir()
@@ -113,9 +125,14 @@ def train(
             shutil.rmtree(old)
         elif old.is_dir():
             old.rename(checkpoint)
-    model.save(out)
+
+
+def _summary(model: "Model | RecurrentModel") -> str:
+    """How training ended, in a few words."""
+    from segcritic.models import Model
+
     trained = model.actor if isinstance(model, Model) else model.agent
     stopped = "Stopped early; what was learned so far is kept. " if trained.interrupted else ""
     last = trained.curve[-1] if trained.curve else {}
-    told = next((f" ({name} {last[name]:.3f})" for name in ("reward", "dice") if name in last), "")
-    print(f"{stopped}Saved the model{told}: {out}")
+    measure = next((f" ({name} {last[name]:.3f})" for name in ("reward", "dice") if name in last), "")
+    return f"{stopped}Saved the model{measure}"

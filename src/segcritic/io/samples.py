@@ -147,12 +147,12 @@ def find_samples(
     UserError
         When a path is missing or empty, two files share a stem, or one has no partner.
     """
-    pictures = _Listing.of(images, "image")
+    pictures = _list_given(images, "image")
     truth: list[Item | None] = [None] * len(pictures.items)
     if labels is not None and labelled == "all":
-        truth = _partners(pictures, _Listing.of(labels, "label image"))
+        truth = _partners(pictures, _list_given(labels, "label image"))
     elif labels is not None:
-        annotated = _Listing.of(labels, "label image")
+        annotated = _list_given(labels, "label image")
         numbers = _pair(annotated, pictures)
         for number, item in zip(numbers, annotated.items, strict=True):
             truth[number] = item
@@ -160,8 +160,8 @@ def find_samples(
             raise UserError("no image has labels; give some, or leave the labels away")
         if labelled == "only":
             pictures, truth = pictures.only(numbers), annotated.items
-    maps = _partners(pictures, None if boundaries is None else _Listing.of(boundaries, "boundary map"))
-    pieces = _partners(pictures, None if superpixels is None else _Listing.of(superpixels, "superpixel image"))
+    maps = _partners(pictures, None if boundaries is None else _list_given(boundaries, "boundary map"))
+    pieces = _partners(pictures, None if superpixels is None else _list_given(superpixels, "superpixel image"))
     rows = zip(pictures.names, pictures.items, truth, maps, pieces, strict=True)
     return [Source(*row, channel, colour) for row in rows]  # type: ignore[arg-type]  # an image None is told when read
 
@@ -182,7 +182,7 @@ def pair_files(
     UserError
         When a path is missing or empty, a file has no partner, or two files of one folder share a stem.
     """
-    one, other = _Listing.of(first, what[0]), _Listing.of(second, what[1])
+    one, other = _list_given(first, what[0]), _list_given(second, what[1])
     numbers = _pair(one, other)
     _pair(other, one)
     pairs = zip(one.items, other.only(numbers).items, strict=True)
@@ -199,26 +199,6 @@ class _Listing:
     names: list[str]
     is_folder: bool
 
-    @classmethod
-    def of(cls, given: Labels, what: str) -> "_Listing":
-        items: list[Item | None]
-        if isinstance(given, str | os.PathLike):
-            items = list(list_images(given))
-        elif isinstance(given, np.ndarray):  # of any shape: one of (H, W, 3) is not H images, and is refused when read
-            items = [given]
-        else:
-            items = [_item(item) for item in given]
-        if not items:
-            raise UserError(f"there are no {what}s; give at least one")
-        names = [stem(item) if isinstance(item, Path) else f"image {k}" for k, item in enumerate(items)]
-        first: dict[str, Item | None] = {}
-        for name, item in zip(names, items, strict=True):
-            if first.setdefault(name, item) is not item:
-                raise UserError(f"{first[name]} and {item} have the same stem; remove or rename one of them")
-        is_path = isinstance(given, str | os.PathLike)
-        place = str(given) if is_path else f"the list of {what}s"
-        return cls(what, place, items, names, is_path and Path(given).is_dir())
-
     def described(self, number: int) -> str:
         item = self.items[number]
         return str(item) if isinstance(item, Path) else self.names[number]
@@ -227,6 +207,27 @@ class _Listing:
         numbers = list(numbers)
         items, names = [self.items[n] for n in numbers], [self.names[n] for n in numbers]
         return _Listing(self.what, self.place, items, names, self.is_folder)
+
+
+def _list_given(given: Labels, what: str) -> _Listing:
+    """List what the user gave as `what`, and read nothing."""
+    items: list[Item | None]
+    if isinstance(given, str | os.PathLike):
+        items = list(list_images(given))
+    elif isinstance(given, np.ndarray):  # of any shape: one of (H, W, 3) is not H images, and is refused when read
+        items = [given]
+    else:
+        items = [_item(item) for item in given]
+    if not items:
+        raise UserError(f"there are no {what}s; give at least one")
+    names = [stem(item) if isinstance(item, Path) else f"image {k}" for k, item in enumerate(items)]
+    first: dict[str, Item | None] = {}
+    for name, item in zip(names, items, strict=True):
+        if first.setdefault(name, item) is not item:
+            raise UserError(f"{first[name]} and {item} have the same stem; remove or rename one of them")
+    is_path = isinstance(given, str | os.PathLike)
+    place = str(given) if is_path else f"the list of {what}s"
+    return _Listing(what, place, items, names, is_path and Path(given).is_dir())
 
 
 def _item(given: PathLike | NDArray[Any] | None) -> Item | None:

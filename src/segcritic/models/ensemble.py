@@ -10,8 +10,7 @@ from segcritic.errors import UserError
 from segcritic.io.samples import Images, Labels, Sample, Source
 from segcritic.metrics.overlap import Overlap
 from segcritic.models.base import Segmenter
-from segcritic.models.inputs import warn_of_scale
-from segcritic.models.stateless import Model
+from segcritic.models.stateless import Model, warn_of_scale
 from segcritic.stateless.adapt import check_seconds
 from segcritic.stateless.predict import Segmentation, label_state, split_logits
 from segcritic.stateless.state import make_state

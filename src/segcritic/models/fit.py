@@ -12,9 +12,8 @@ import numpy as np
 from segcritic.errors import InputWarning, UserError
 from segcritic.io.samples import Images, Labels, Source, find_samples
 from segcritic.models.cards import labels_card, rules_card
-from segcritic.models.inputs import InputNeeds, choose_superpixels, lean_state
 from segcritic.models.recurrent import RecurrentModel
-from segcritic.models.stateless import Model
+from segcritic.models.stateless import InputNeeds, Model, choose_superpixels, lean_state
 from segcritic.recurrent.choose_settings import choose_settings
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.recurrent.train import Progress as StageProgress

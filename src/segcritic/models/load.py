@@ -9,11 +9,10 @@ from torch import Tensor
 
 from segcritic.errors import UserError
 from segcritic.models.ensemble import Ensemble
-from segcritic.models.inputs import InputNeeds
 from segcritic.models.recurrent import METHOD as RECURRENT
 from segcritic.models.recurrent import RecurrentModel
 from segcritic.models.stateless import METHOD as STATELESS
-from segcritic.models.stateless import Model
+from segcritic.models.stateless import InputNeeds, Model
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.recurrent.train import TrainedAgent
 from segcritic.rules import Rules

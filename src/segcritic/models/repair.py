@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 from segcritic.errors import UserError
 from segcritic.io.samples import Images, Sample, Source, find_samples
-from segcritic.models.inputs import choose_superpixels, warn_of_scale
 from segcritic.models.load import load_rule_driven
 from segcritic.models.recurrent import RecurrentModel
-from segcritic.models.stateless import Model
+from segcritic.models.stateless import Model, choose_superpixels, warn_of_scale
 from segcritic.rules import Rules, Scorer, load_rules
 from segcritic.search.repair import Repaired, repair_labels
 from segcritic.training.threads import few_threads

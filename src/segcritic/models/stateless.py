@@ -1,22 +1,24 @@
-"""A model trained by rules: apply it, adapt it to images, keep it as a folder."""
+"""A model trained by rules: apply it, adapt it to images, keep it as a folder; and what rules ask of the images."""
 
 import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, get_args
 
 import numpy as np
 
 from segcritic.errors import InputWarning, UserError
 from segcritic.io.samples import Images, Labels, Sample, Source, find_samples
 from segcritic.models.base import Segmenter
-from segcritic.models.inputs import InputNeeds, choose_superpixels, lean_state, warn_of_scale
-from segcritic.rules import Rules, Scorer
+from segcritic.rules import Rules, Scorer, SuperpixelRule
 from segcritic.stateless.adapt import Adapted, adapt, check_seconds
+from segcritic.stateless.label_rewards import supervised
 from segcritic.stateless.policy import Policy
 from segcritic.stateless.predict import Segmentation, segment_state
+from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.state import State, make_state
 from segcritic.stateless.train import Progress, TrainedActor
 from segcritic.training.device import choose_device
@@ -24,6 +26,24 @@ from segcritic.training.folder import write_folder
 from segcritic.training.threads import few_threads
 
 METHOD = "stateless"
+SUPERPIXEL_METHODS: tuple[str, ...] = get_args(SuperpixelRule.model_fields["method"].annotation)
+
+
+@dataclass(frozen=True)
+class InputNeeds:
+    """What a model was shown beside the image in training, and therefore needs when it is applied.
+
+    Attributes
+    ----------
+    boundaries, superpixels : bool
+        Whether it was given boundary maps, superpixels of the user's own.
+    channel : int, str or None
+        The channel of the image files that it was trained on; None = the only one, or the luminance.
+    """
+
+    boundaries: bool = False
+    superpixels: bool = False
+    channel: int | str | None = None
 
 
 @dataclass
@@ -164,3 +184,49 @@ class Model(Segmenter):
             "curve": self.actor.curve,
         }
         write_folder(folder, settings, self.actor.weights, {"rules.yaml": self.rules.to_yaml(), "card.md": self.card})
+
+
+def choose_superpixels(
+    rules: Rules, superpixels: Images | None, has_boundaries: bool = False
+) -> tuple[Rules, Images | None]:
+    """Tell a method's name from files of superpixels: the rules that ask for the method, and None; or as given.
+
+    With boundary maps, superpixels come from the maps where the rules would take shells of the image.
+
+    Raises
+    ------
+    UserError
+        When `superpixels` is neither a method nor a path that exists.
+    """
+    if has_boundaries and superpixels is None and (rules.superpixels is None or rules.superpixels.method == "shells"):
+        superpixels = "boundaries"
+    if superpixels is None or not isinstance(superpixels, str):
+        return rules, superpixels
+    if superpixels in SUPERPIXEL_METHODS:
+        if rules.superpixels is None or rules.superpixels.method != superpixels:
+            chosen = SuperpixelRule.model_validate({"method": superpixels})
+            rules = rules.model_copy(update={"superpixels": chosen})
+        return rules, None
+    if not Path(superpixels).exists():
+        methods = ", ".join(SUPERPIXEL_METHODS)
+        raise UserError(f"superpixels: '{superpixels}' is neither a method ({methods}) nor a folder that exists")
+    return rules, superpixels
+
+
+def warn_of_scale(rules: Rules, sample: Sample) -> None:
+    """Warn when an image's pixels are not of the size on which rules in micrometres count."""
+    stated, real = rules.pixel_size, sample.pixel_size
+    if stated is not None and real is not None and not 0.95 < stated / real < 1.05:
+        message = f"{sample.name}: the file says {real:.3g} micrometres a pixel, the rules {stated:.3g}; rules in um go"
+        warnings.warn(f"{message} by the latter", InputWarning, stacklevel=3)
+
+
+def lean_state(sample: Sample, rules: Rules, settings: TrainSettings, described: str = "") -> State:
+    """The state of a sample that training needs, with its labels if it has any, in little memory.
+
+    `described` names the sample in messages about its labels.
+    """
+    warn_of_scale(rules, sample)
+    state = make_state(sample.pixels, rules, sample.boundaries, sample.superpixels)
+    keep_pixels = settings.network.pixel_features > 0 or bool(rules.functions)
+    return supervised(state, sample.labels, described or sample.name).lean(keep_pixels)
