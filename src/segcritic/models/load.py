@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from torch import Tensor
 
@@ -24,7 +24,15 @@ from segcritic.training.folder import find, read_settings, read_weights
 Name = str | os.PathLike[str]
 
 
-def load(name_or_folder: Name | Sequence[Name], allow_python: bool = False, device: str = "auto") -> Any:
+@overload
+def load(name_or_folder: Name, allow_python: bool = False, device: str = "auto") -> Model | RecurrentModel: ...
+@overload
+def load(
+    name_or_folder: Sequence[Name], allow_python: bool = False, device: str = "auto"
+) -> Model | RecurrentModel | Ensemble: ...
+def load(
+    name_or_folder: Name | Sequence[Name], allow_python: bool = False, device: str = "auto"
+) -> Model | RecurrentModel | Ensemble:
     """Load a model folder, or a model that comes with segcritic by its name; or several, which then decide together.
 
     Parameters
