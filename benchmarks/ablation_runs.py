@@ -155,7 +155,7 @@ def run(study: Study, variation: str, seed: int) -> dict[str, Any]:
 def measured(policy: "Policy", held_out: Pairs, rules: "Rules") -> dict[str, Any]:
     """Scores on the held-out images, means over them, and the reward of the policy's mean actions there."""
     from segcritic.metrics import evaluate
-    from segcritic.models.adapt import mean_reward
+    from segcritic.stateless.adapt import mean_reward
     from segcritic.stateless.predict import segment_state
 
     labels = [segment_state(state, policy, Scorer(rules)).labels for state, _ in held_out]

@@ -31,7 +31,7 @@ def main() -> None:
     from segcritic.recurrent.views import Example
 
     samples = list(cars(arguments.data))
-    examples = [Example.of(sample.image.pixels, sample.labels) for sample in samples]
+    examples = [Example.of(sample.pixels, sample.labels) for sample in samples]
     n = 1 if arguments.quick else arguments.steps
     settings = RecurrentSettings(height=256, width=768, zoom=False, upright=True, latent=64, batch=1, states=2)
     most = max(example.n_objects for example in examples)
@@ -41,7 +41,7 @@ def main() -> None:
     agent = train(examples[:-1], settings)
     trained = time.perf_counter() - begin
     begin = time.perf_counter()
-    drawing = segment(samples[-1].image.pixels, agent.networks())
+    drawing = segment(samples[-1].pixels, agent.networks())
     drawn = time.perf_counter() - begin
     scores = evaluate(drawing.labels, samples[-1].labels).as_dict()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -85,6 +85,26 @@ class Figure:
     results: list[Result]
 
 
+def feature_picture(features: NDArray[np.floating], scale: int = 1) -> Picture:
+    """Draw the first three principal components of pixel features, (C, H, W), as red, green and blue.
+
+    Each component is stretched from its 1st to its 99th percentile, so colours of two pictures cannot be compared. What
+    fewer than three channels leave empty, and a component of one value, is of medium brightness.
+    """
+    pixels = features.reshape(len(features), -1).T.astype(np.float64)
+    _, axes = np.linalg.eigh(np.atleast_2d(np.cov(pixels.T)))
+    axes = axes[:, ::-1][:, :3]  # the widest first
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # else the sign is arbitrary
+    values = pixels @ axes
+    low, high = np.percentile(values, (1, 99), axis=0)
+    varies = high - low > 1e-6 * (high - low).max()
+    components = np.full((len(pixels), 3), 0.5)
+    components[:, : len(low)][:, varies] = np.clip((values - low)[:, varies] / (high - low)[varies], 0, 1)
+    from segcritic.report.pictures import enlarge
+
+    return enlarge((255 * components + 0.5).astype(np.uint8).reshape(*features.shape[1:], 3), scale)
+
+
 @dataclass(frozen=True)
 class Shown:
     """The first test image as an actor cuts it, and the panels of it that several figures have."""
@@ -136,8 +156,6 @@ class Shown:
 
     def features(self, title: str, features: Any = None) -> Titled:
         """Principal components: of the U-Net's pixel features, unless others are given."""
-        from segcritic.report.pictures import feature_picture
-
         return title, feature_picture(
             pixel_features(self.policy, self.state) if features is None else features, self.scale
         )

@@ -274,7 +274,7 @@ def _trained(run: Run, states: "list[State]", before: "TrainedActor | None") -> 
 def _scores(run: Run, policy: "Policy") -> dict[str, float]:
     """Means over the test images, and the reward of the policy's mean actions on as many validation images."""
     from segcritic.metrics import evaluate
-    from segcritic.models.adapt import mean_reward
+    from segcritic.stateless.adapt import mean_reward
     from segcritic.stateless.predict import segment_state
 
     rules, pairs = run.rules(), tests(run)

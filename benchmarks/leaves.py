@@ -104,12 +104,12 @@ def _examples(arguments: Namespace) -> tuple[list[Any], list[Any]]:
     samples = list(leaves(arguments.data))
     if arguments.quick:
         samples = samples[:10]
-    everything = [Example.of(sample.image.pixels, sample.labels) for sample in samples]
+    everything = [Example.of(sample.pixels, sample.labels) for sample in samples]
     return [e for i, e in enumerate(everything) if i % 5], everything[::5]
 
 
 def _settings(arguments: Namespace, examples: list[Any]) -> Any:
-    from segcritic.models.annotated import choose_settings
+    from segcritic.recurrent.choose_settings import choose_settings
 
     settings = choose_settings(examples)
     given = {f"{stage}_steps": 2 if arguments.quick else getattr(arguments, f"{stage}_steps") for stage in STEPS}

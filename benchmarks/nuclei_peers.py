@@ -77,7 +77,7 @@ def network_of(run: Run) -> Any:
 
 def rules_of(run: Run) -> Any:
     """The run's rules, with superpixels from maps if it has a network."""
-    from segcritic.io.samples import choose_superpixels
+    from segcritic.models.stateless import choose_superpixels
     from segcritic.rules import load_rules
 
     return choose_superpixels(load_rules(run.rules), None, run.superpixels is not None)[0]

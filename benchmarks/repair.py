@@ -26,7 +26,7 @@ def repaired(pairs: list[tuple[Path, Path]], rules_name: str) -> dict[str, list[
     from baselines import distance_watershed, otsu
     from repair_faults import with_faults
     from segcritic.io.images import read_image, read_labels
-    from segcritic.io.samples import Ready
+    from segcritic.io.samples import Sample
     from segcritic.metrics import evaluate
     from segcritic.rules import load_rules
     from segcritic.search.repair import repair_labels
@@ -35,9 +35,9 @@ def repaired(pairs: list[tuple[Path, Path]], rules_name: str) -> dict[str, list[
     results: dict[str, list[dict[str, Any]]] = {}
     for number, (image_path, label_path) in enumerate(pairs):
         pixels, truth = read_image(image_path).pixels, read_labels(label_path)
-        ready = Ready(image_path.stem, pixels, None, None, None)
+        sample = Sample(image_path.stem, pixels)
         if number == 0:
-            repair_labels(truth, ready, Scorer(rules))  # not timed: compiles
+            repair_labels(truth, sample, Scorer(rules))  # not timed: compiles
         given = {
             "Otsu": otsu(pixels),
             "distance watershed": distance_watershed(pixels),
@@ -46,7 +46,7 @@ def repaired(pairs: list[tuple[Path, Path]], rules_name: str) -> dict[str, list[
         }
         for name, labels in given.items():
             start = time.process_time()
-            result = repair_labels(labels, ready, Scorer(rules))
+            result = repair_labels(labels, sample, Scorer(rules))
             seconds = time.process_time() - start
             before, after = (evaluate(found, truth) for found in (labels, result.labels))
             results.setdefault(name, []).append(

@@ -7,7 +7,6 @@ import numpy as np
 import tifffile
 
 import segcritic
-from segcritic.api import train_by_rules
 
 RULES = """\
 name: disks
@@ -41,4 +40,6 @@ def write_disks(folder: Path, *names: str) -> Path:
 def trained() -> segcritic.Model:
     """A model after 20 steps on the picture; shared by the tests of one process, which must not change it."""
     rules = segcritic.Rules.loads(RULES)
-    return train_by_rules(disks()[0], rules, steps=20)
+    model = segcritic.train(disks()[0], rules, steps=20)
+    assert isinstance(model, segcritic.Model)
+    return model

@@ -8,7 +8,7 @@ import tifffile
 import segcritic
 import segcritic.stateless.train
 from segcritic.errors import InputWarning, UserError
-from segcritic.io.samples import find_sources
+from segcritic.io.images import write_labels
 from segcritic.rules import load_builtin
 from small_model import RULES, disks, trained, write_disks
 
@@ -107,7 +107,7 @@ def test_training_holds_no_more_pixels_than_it_reads(monkeypatch, python):
         held.extend(states)
         return real(states, *arguments, **options)
 
-    monkeypatch.setattr("segcritic.stateless.train.train", train)
+    monkeypatch.setattr("segcritic.models.fit.train_actor", train)
     text = RULES + "python: test_api:one_for_each_superpixel\n" if python else RULES
     _train([disks()[0]], segcritic.Rules.loads(text))
     [state] = held
@@ -178,54 +178,6 @@ def test_a_colour_array_is_refused():
         trained().segment([np.zeros((9, 9, 3))])
 
 
-def test_sources_are_paired_by_stem(tmp_path):
-    images, maps = write_disks(tmp_path / "images", "a", "b"), write_disks(tmp_path / "maps", "b", "c")
-    with pytest.raises(UserError, match=r"maps has no boundary map for .*a\.tif; it needs a file named a\.tif"):
-        find_sources(images, boundaries=maps)
-    write_disks(maps, "a")
-    sources = find_sources(images, boundaries=maps)
-    assert [(s.name, s.image.name, s.boundaries.name) for s in sources] == [
-        ("a", "a.tif", "a.tif"),
-        ("b", "b.tif", "b.tif"),
-    ]
-    (images / "a.png").write_bytes(b"")
-    with pytest.raises(UserError, match=r"a\.png and .*a\.tif have the same stem"):
-        find_sources(images)
-    with pytest.raises(UserError, match="there are 2 images, but 1 superpixels arrays"):
-        find_sources([disks()[0]] * 2, superpixels=[disks()[1]])
-    with pytest.raises(UserError, match="there are no images"):
-        find_sources([])
-
-
-@pytest.mark.parametrize(
-    ("boundaries", "largest"),
-    [
-        (np.full((84, 90), 255, np.uint8), 1.0),
-        (np.full((84, 90), 2**15, np.uint16), 2**15 / (2**16 - 1)),
-        (np.full((84, 90), True), 1.0),
-        (np.full((84, 90), 0.25), 0.25),
-    ],
-)
-def test_boundary_maps_are_probabilities(boundaries, largest, tmp_path):
-    image = disks()[0]
-    (source,) = find_sources(image, boundaries=boundaries)
-    np.testing.assert_allclose(source.read().boundaries, largest)
-    tifffile.imwrite(tmp_path / "map.tif", boundaries)
-    images = write_disks(tmp_path / "images", "a")
-    (source,) = find_sources(images / "a.tif", boundaries=tmp_path / "map.tif")
-    np.testing.assert_allclose(source.read().boundaries, largest)
-
-
-def test_boundary_maps_that_are_no_probabilities_are_refused():
-    image = disks()[0]
-    with pytest.raises(UserError, match=r"the boundary map of image 0 holds values from 0 to 7"):
-        find_sources(image, boundaries=np.linspace(0, 7, image.size).reshape(image.shape))[0].read()
-    with pytest.raises(UserError, match=r"the boundary map of image 0 has the shape \(3, 3\), but its image"):
-        find_sources(image, boundaries=np.zeros((3, 3)))[0].read()
-    with pytest.raises(UserError, match="the superpixel image of image 0 holds float64 numbers"):
-        find_sources(image, superpixels=np.zeros(image.shape))[0].read()
-
-
 # Evaluating and measuring
 
 
@@ -248,6 +200,26 @@ def test_evaluate_takes_arrays_lists_and_paths(tmp_path):
         segcritic.evaluate(half, tmp_path / "truth")
 
 
+def test_evaluate_pairs_folders_by_stem(tmp_path):
+    first, second = np.array([[1, 1, 0]]), np.array([[0, 2, 2]])
+    for name, folder, labels in (
+        ("a.tif", "out", first), ("b.tif", "out", second), ("a.ome.tif", "truth", first), ("b.tiff", "truth", first),
+    ):  # fmt: skip
+        write_labels(tmp_path / folder / name, labels)
+    scores = segcritic.evaluate(tmp_path / "out", tmp_path / "truth")
+    assert scores.names == ("a", "b")
+    assert [row["AP50"] for row in scores.rows] == [1, 0]
+    assert scores["AP50"] == 0.5
+    assert segcritic.evaluate(tmp_path / "out" / "b.tif", tmp_path / "truth" / "a.ome.tif")["AP50"] == 0
+
+    write_labels(tmp_path / "out" / "b.tif", second.T)
+    with pytest.raises(UserError, match=r"b: the segmentation has the shape \(3, 1\)"):
+        segcritic.evaluate(tmp_path / "out", tmp_path / "truth")
+    (tmp_path / "out" / "b.tif").unlink()
+    with pytest.raises(UserError, match=r"out has no segmentation for .*b\.tiff"):
+        segcritic.evaluate(tmp_path / "out", tmp_path / "truth")
+
+
 def test_measured_rules_fit_the_measured_objects(tmp_path):
     image, truth = disks()
     rules = segcritic.measure_rules(image, truth, name="disks")
@@ -259,9 +231,9 @@ def test_measured_rules_fit_the_measured_objects(tmp_path):
     tifffile.imwrite(labels / "b.tif", truth)  # a few examples: not every image has labels
     assert segcritic.measure_rules(images, labels, name="disks") == rules
     tifffile.imwrite(labels / "c.tif", truth)
-    with pytest.raises(UserError, match=r"has no image for the labels .*c\.tif"):
+    with pytest.raises(UserError, match=r"images has no image for .*c\.tif"):
         segcritic.measure_rules(images, labels)
-    with pytest.raises(UserError, match=r"image 0: the labels have the shape \(50, 90\), the image \(84, 90\)"):
+    with pytest.raises(UserError, match=r"has the shape \(50, 90\), but its image \(84, 90\)"):
         segcritic.measure_rules(image, truth[:50])
 
 

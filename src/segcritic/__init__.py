@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcritic.api import check_rules, evaluate, load, measure_rules, repair, train
+    from segcritic.api import check_rules, evaluate, measure_rules, repair, train
     from segcritic.errors import UserError
-    from segcritic.models import Model
+    from segcritic.models import Ensemble, Model, RecurrentModel, load
     from segcritic.rules import Rules, load_rules
 
 __version__: str
 
-_API = ("check_rules", "evaluate", "load", "load_rules", "measure_rules", "repair", "train")
-
 __all__ = [
+    "Ensemble",
     "Model",
+    "RecurrentModel",
     "Rules",
     "UserError",
     "check_rules",
@@ -33,8 +33,10 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(_API, "segcritic.api"),
-    **{"Model": "segcritic.models", "Rules": "segcritic.rules", "UserError": "segcritic.errors"},
+    **dict.fromkeys(("check_rules", "evaluate", "measure_rules", "repair", "train"), "segcritic.api"),
+    **dict.fromkeys(("Ensemble", "Model", "RecurrentModel", "load"), "segcritic.models"),
+    **dict.fromkeys(("Rules", "load_rules"), "segcritic.rules"),
+    "UserError": "segcritic.errors",
 }
 
 

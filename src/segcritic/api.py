@@ -1,9 +1,11 @@
-"""The Python API: train a model, load one, evaluate labels. `Model.segment` applies it."""
+"""The Python API: train, check rules, repair, evaluate, measure. Models load with `models.load` and segment themselves.
+
+What takes long to import is imported where it is used, so that the commands answer at once.
+"""
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,176 +13,153 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic import metrics
-from segcritic.errors import InputWarning, UserError
-from segcritic.io.images import read_labels
-from segcritic.io.samples import Images, Ready, choose_superpixels, find_sources, warn_of_scale
-from segcritic.models import InputNeeds, Model, RecurrentModel, load
-from segcritic.models.cards import rules_card
+from segcritic.errors import UserError
+from segcritic.io.images import read_labels, stem
+from segcritic.io.samples import Images, Labels, find_samples, pair_files
 from segcritic.pixels.preprocess import denoise
 from segcritic.rules import Rules, Scorer, load_rules
 from segcritic.rules import measure_rules as measure_rules_of_arrays
-from segcritic.training.threads import few_threads
 
 if TYPE_CHECKING:
-    from segcritic.io.samples import Labels
+    from segcritic.models import Model, RecurrentModel
+    from segcritic.recurrent.settings import RecurrentSettings
     from segcritic.search.audit import AuditResult
     from segcritic.search.repair import Repaired
-    from segcritic.stateless.train import Progress
 
-__all__ = ["Checked", "Preset", "check_rules", "evaluate", "load", "load_rules", "measure_rules", "repair", "train"]
-
-Preset = Literal["default", "paper"]
-Method = Literal["rules", "recurrent"]
+__all__ = ["Checked", "check_rules", "evaluate", "measure_rules", "repair", "train"]
 
 
 def train(
     images: Images,
     rules: str | os.PathLike[str] | Rules | None = None,
     *,
-    labels: "Labels | None" = None,
-    method: Method = "rules",
-    **settings: Any,
-) -> Model | RecurrentModel:
+    labels: Labels | None = None,
+    method: Literal["rules", "recurrent"] = "rules",
+    boundaries: Images | None = None,
+    superpixels: Images | None = None,
+    channel: int | str | None = None,
+    preset: Literal["default", "paper"] | None = None,
+    steps: int | None = None,
+    pretraining_steps: int | None = None,
+    upright: bool = False,
+    batch: int | None = None,
+    settings: "RecurrentSettings | None" = None,
+    seed: int = 0,
+    minutes: float | None = None,
+    device: str = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
+    on_image: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[Any], None] | None = None,
+) -> "Model | RecurrentModel":
     """Train a model: from images and rules, without annotations or with a few; or from annotated images alone.
 
     Parameters
     ----------
-    images, labels : see `train_by_rules` and `annotated.train_on_labels`
-    rules : what the objects look like; needed by method 'rules'
-    method : 'rules' learns from rules; 'recurrent' from labels alone, and draws one object after the other
-    settings : further parameters of the function that does it: `train_by_rules` (boundaries, superpixels, channel,
-        preset, steps, seed, minutes, ...) or `annotated.train_on_labels` (upright, batch, seed, minutes, ...)
+    images : path, array, or list of these
+        A file, a folder, an (H, W) array of stored values; with method "recurrent" in colour, (H, W, 3).
+    rules : path, str or Rules
+        What the objects look like: a rules file, the name of a built-in one, or a `Rules`. Only with method "rules".
+    labels : path, (H, W) integer array, or list of these, optional
+        0 = background; files are paired with the images by stem. With method "recurrent" of all images. With "rules" of
+        some or all (of arrays, None for an image without): there, agreement with the labels is what is rewarded; pixels
+        of the number 65535 are unlabelled, so that labels of a patch will do.
+    method : {"rules", "recurrent"}
+        "rules" learns from rules; "recurrent" from labels alone, and draws one object after the other.
+    boundaries : as images, optional
+        Boundary probability of each image; needed again when the model is applied. A second plane may hold the
+        probability of object (`segcritic.boundary_net` predicts both). Only with method "rules", as what follows.
+    superpixels : as images, or str, optional
+        The user's own; or a method (shells, watershed, mutex, boundaries) instead of the rules'. By default boundary
+        maps take the place of shells.
+    channel : int or str, optional
+        Of the image files, as in `io.images.read_image`.
+    preset : {"default", "paper"}, optional
+        "default" trains in minutes on two cores; "paper" takes the sizes of Hilt et al. 2023, for a GPU.
+    steps : int, optional
+        Updates, instead of the preset's number.
+    pretraining_steps : int, optional
+        Updates of the U-Net's pixel features on superpixels alone before those, for preset "paper".
+    upright : bool
+        The images have an up, such as street scenes: do not turn them. Only with "recurrent", as the next two.
+    batch : int, optional
+        Images in an update, instead of the settings'.
+    settings : RecurrentSettings, optional
+        Instead of those that `recurrent.choose_settings` takes from the data.
+    seed : int
+        The same seed, images and rules or labels give the same model, on the same machine.
+    minutes : float, optional
+        Stop training after so much time.
+    device : str
+        Where the networks run: "cpu", "cuda", "mps", or "auto", the first of cuda, mps and cpu that is there. The model
+        segments there too.
+    checkpoint : path, optional
+        A folder in which to keep the state of training; the same call goes on from there.
+    on_image : callable, optional
+        Called before an image is read, with its number from 0 and the number of images.
+    on_progress : callable, optional
+        Called after every step.
 
     Returns
     -------
-    Model, or with method 'recurrent' RecurrentModel
+    Model, or with method "recurrent" RecurrentModel
 
     Raises
     ------
     UserError
-        When a file cannot be used (it names it), the rules have a mistake, or what the method learns from is missing.
+        When a file cannot be used (it names it), the rules have a mistake, what the method learns from is missing,
+        something is given that is another method's, or no image shows anything.
+
+    Examples
+    --------
+    >>> import segcritic
+    >>> from skimage.data import coins
+    >>> model = segcritic.train(coins()[:100, :100], "coins", steps=2)
+    >>> model.segment(coins()[:100, :100]).shape
+    (100, 100)
     """
+    from segcritic.models.fit import train_by_rules, train_on_labels
+
+    own = {
+        "rules": {
+            "boundaries": boundaries,
+            "superpixels": superpixels,
+            "channel": channel,
+            "preset": preset,
+            "steps": steps,
+            "pretraining_steps": pretraining_steps,
+        },
+        "recurrent": {"upright": upright or None, "batch": batch, "settings": settings},
+    }
+    if method not in own:
+        raise UserError(f"there is no method '{method}'; choose rules or recurrent")
+    for other, options in own.items():
+        for name, value in options.items():
+            if other != method and value is not None:
+                raise UserError(f"{name} (--{name.replace('_', '-')}) is for method {other}; leave it out")
+    chosen: dict[str, Any] = {name: value for name, value in own[method].items() if value is not None}
+    chosen |= {"seed": seed, "minutes": minutes, "device": device, "checkpoint": checkpoint}
+    chosen |= {"on_image": on_image, "on_progress": on_progress}
     if method == "rules":
         if rules is None:
             raise UserError("there are no rules; give a rules file (--rules), or the name of a built-in one")
-        return train_by_rules(images, rules, labels=labels, **settings)
-    if method != "recurrent":
-        raise UserError(f"there is no method '{method}'; choose rules or recurrent")
+        return train_by_rules(images, rules, labels=labels, **chosen)
     if labels is None:
         raise UserError("method recurrent learns from labels; give labels (--labels) of the images")
     if rules is not None:
         raise UserError("method recurrent learns from labels alone; leave the rules out")
-    from segcritic.models.annotated import train_on_labels
-
-    return train_on_labels(images, labels, **settings)  # type: ignore[arg-type]
-
-
-def train_by_rules(
-    images: Images,
-    rules: str | os.PathLike[str] | Rules,
-    *,
-    labels: "Labels | None" = None,
-    boundaries: Images | None = None,
-    superpixels: Images | None = None,
-    channel: int | str | None = None,
-    preset: Preset = "default",
-    steps: int | None = None,
-    pretraining_steps: int | None = None,
-    seed: int = 0,
-    minutes: float | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    on_image: Callable[[int, int], None] | None = None,
-    on_progress: "Callable[[Progress], None] | None" = None,
-) -> Model:
-    """Train a model from images and rules, without annotations or with a few.
-
-    Parameters
-    ----------
-    images : a file, a folder, an (H, W) array of stored values, or a list of files and arrays
-    rules : what the objects look like: a rules file, the name of a built-in one, or a `Rules`
-    labels : labels of some or all images: files or a folder, paired by stem, or arrays (None for an image without).
-        There, agreement with the labels is what is rewarded. 0 = background; pixels of the number 65535 are unlabelled
-        (`supervision.UNLABELLED`), so that labels of a patch will do
-    boundaries : boundary probability of each image, as files or arrays; needed again when the model is applied; a
-        second plane may hold the probability of object (`segcritic.boundary_net` predicts both)
-    superpixels : the user's own superpixels likewise; or a method (shells, watershed, mutex, boundaries) instead of the
-        rules' one; by default boundary maps take the place of shells
-    channel : of the image files, as in `images.read_image`
-    preset : 'default' trains in minutes on two cores; 'paper' takes the sizes of Hilt et al. 2023, for a GPU
-    steps : updates, instead of the preset's number
-    pretraining_steps : updates of the U-Net's pixel features on superpixels alone before those; for preset 'paper', as
-        the default one has no U-Net
-    seed : the same seed, images and rules give the same model
-    minutes : stop training after so much time
-    checkpoint : a folder in which to keep the state of training; the same call goes on from there
-    on_image : called before an image is made ready, with its number from 0 and the number of images
-    on_progress : called after every step
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    UserError
-        When a file cannot be used (it names it), the rules have a mistake, or no image shows anything.
-    """
-    from segcritic.io.samples import pair_labels
-    from segcritic.stateless.label_rewards import supervised
-    from segcritic.stateless.settings import TrainSettings
-    from segcritic.stateless.state import make_state
-    from segcritic.stateless.train import train as train_on_states
-
-    if preset not in ("default", "paper"):
-        raise UserError(f"there is no preset '{preset}'; choose default or paper")
-    if seed < 0:
-        raise UserError(f"the seed is {seed}; give 0 or a whole number above it")
-    if steps is not None and steps < 1:
-        raise UserError(f"the number of steps is {steps}; give at least 1")
-    if minutes is not None and not minutes > 0:
-        raise UserError(f"minutes is {minutes:g}; give a number above 0")
-    given_rules, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
-    settings = TrainSettings.paper() if preset == "paper" else TrainSettings()
-    settings = settings if steps is None else replace(settings, steps=steps)
-    settings = settings if pretraining_steps is None else replace(settings, pretraining_steps=pretraining_steps)
-    sources = find_sources(images, boundaries, pieces, channel)
-    truth = {} if labels is None else pair_labels(sources, labels)
-
-    keep_pixels = settings.network.pixel_features > 0 or bool(given_rules.functions)
-    states, left_out = [], []
-    for number, source in enumerate(sources):
-        if on_image is not None:
-            on_image(number, len(sources))
-        ready = source.read()
-        if ready.is_constant:
-            left_out.append(source.described)
-            continue
-        warn_of_scale(given_rules, ready)
-        state = make_state(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
-        states.append(supervised(state, truth.get(number), source.described).lean(keep_pixels))
-    if not states:
-        raise UserError(f"nothing can be seen in {sources[0].described}: all its pixels are equal; give other images")
-    if left_out:
-        message = f"left out of training, all pixels being equal: {', '.join(left_out)}"
-        warnings.warn(message, InputWarning, stacklevel=2)
-    with few_threads(settings):
-        actor = train_on_states(
-            states,
-            Scorer(given_rules, allow_python=True),  # the rules are the user's own
-            settings,
-            seed=seed,
-            minutes=minutes,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
-            on_progress=on_progress,
-        )
-    needs = InputNeeds(boundaries is not None, pieces is not None, channel)
-    card = rules_card(given_rules, len(states), actor.curve, seed, preset, len(truth))
-    return Model(given_rules, actor, card, needs, allow_python=True)
+    return train_on_labels(images, labels, **chosen)
 
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """An image that rules were checked on: its name, and its normalised pixels, (H, W) float32."""
+    """An image that rules were checked on.
+
+    Attributes
+    ----------
+    name : str
+    pixels : (H, W) float32
+        Normalised.
+    """
 
     name: str
     pixels: NDArray[np.float32]
@@ -200,40 +179,53 @@ def check_rules(
 
     Parameters
     ----------
-    rules, images, boundaries, superpixels, channel : as in `train`
-    at_most : number of images, taken evenly from all
-    on_image : called before each image, with its number from 0 and their number
+    rules, images, boundaries, superpixels, channel
+        As in `train`.
+    at_most : int
+        Number of images, taken evenly from all.
+    on_image : callable, optional
+        Called before each image, with its number from 0 and their number.
 
     Returns
     -------
-    The images that were looked at, and the audit: candidates of each image, and warnings in plain words.
+    list of Checked, AuditResult
+        The images that were looked at, and the audit: candidates of each image, and warnings in plain words.
 
     Raises
     ------
     UserError
         As `train`.
+
+    Examples
+    --------
+    >>> import segcritic
+    >>> from skimage.data import coins
+    >>> images, result = segcritic.check_rules("coins", coins()[:100, :100])
+    >>> result.warnings
+    []
     """
-    from segcritic.search.audit import AuditResult, audit
+    from segcritic.models.stateless import choose_superpixels, warn_of_scale
+    from segcritic.search.audit import audit
     from segcritic.stateless.state import make_state
 
     if at_most < 1:
         raise UserError(f"the number of images is {at_most}; give at least 1")
     given_rules, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
-    sources = find_sources(images, boundaries, pieces, channel)
+    sources = find_samples(images, None, boundaries, pieces, channel=channel)
     chosen = np.unique(np.linspace(0, len(sources) - 1, min(at_most, len(sources))).round().astype(int))
     checked, states = [], []
     for number, index in enumerate(chosen):
         if on_image is not None:
             on_image(number, len(chosen))
-        ready = sources[index].read()
-        if ready.is_constant:
+        sample = sources[index].read()
+        if sample.is_constant:
             where = sources[index].described
             raise UserError(f"nothing can be seen in {where}: all its pixels are equal; leave it out")
-        warn_of_scale(given_rules, ready)
-        state = make_state(ready.pixels, given_rules, ready.boundaries, ready.superpixels)
-        checked.append(Checked(ready.name, state.image))
+        warn_of_scale(given_rules, sample)
+        state = make_state(sample.pixels, given_rules, sample.boundaries, sample.superpixels)
+        checked.append(Checked(sample.name, state.image))
         states.append(state)
-    result: AuditResult = audit(Scorer(given_rules, allow_python=True), states, [image.name for image in checked])
+    result = audit(Scorer(given_rules, allow_python=True), states, [image.name for image in checked])
     return checked, result
 
 
@@ -242,7 +234,7 @@ def repair(
     images: Images,
     rules: str | os.PathLike[str] | Rules | None = None,
     *,
-    model: str | os.PathLike[str] | Model | None = None,
+    model: "str | os.PathLike[str] | Model | None" = None,
     boundaries: Images | None = None,
     superpixels: Images | None = None,
     channel: int | str | None = None,
@@ -252,12 +244,18 @@ def repair(
 
     Parameters
     ----------
-    labels : labels of each image (0 = background): a file, a folder, an (H, W) integer array, or a list of them
-    images : likewise; files are paired by stem, arrays by order
-    rules : as in `train`; by default those of the model
-    model : a trained model, or its name or folder, whose objects are tried as well
-    boundaries, superpixels, channel : as in `train`
-    allow_python : whether functions that the model's rules name may run
+    labels : path, (H, W) integer array, or list of these
+        Labels of each image, 0 = background: a file, a folder, an array.
+    images : likewise
+        Files are paired by stem, arrays by order; images without labels are passed over.
+    rules : path, str or Rules
+        As in `train`; by default those of the model.
+    model : path, str or Model, optional
+        A trained model, or its name or folder, whose objects are tried as well.
+    boundaries, superpixels, channel
+        As in `train`.
+    allow_python : bool
+        Whether functions that the model's rules name may run.
 
     Returns
     -------
@@ -268,11 +266,19 @@ def repair(
     ------
     UserError
         When a file cannot be used, labels have no image or another shape, or the rules have a mistake.
-    """
-    from segcritic.models import repair_job
 
-    job = repair_job.prepare(labels, images, rules, model, boundaries, superpixels, channel, allow_python)
-    results = [job.repair(pair, pair.source.read()) for pair in job.pairs]
+    Examples
+    --------
+    >>> import numpy as np, segcritic
+    >>> row, column = np.mgrid[:64, :64]
+    >>> labels = ((row - 30) ** 2 + (column - 30) ** 2 < 150).astype(int)
+    >>> segcritic.repair(labels, 100.0 * labels, "nuclei").changes
+    []
+    """
+    from segcritic.models.repair import plan_repair
+
+    sources, mend = plan_repair(labels, images, rules, model, boundaries, superpixels, channel, allow_python)
+    results = [mend(source.read()) for source in sources]
     one = isinstance(labels, np.ndarray) or (isinstance(labels, str | os.PathLike) and not Path(labels).is_dir())
     return results[0] if one else results
 
@@ -286,8 +292,10 @@ def evaluate(
 
     Parameters
     ----------
-    labels, truth : 0 = background
-    ignore_background : leave the pixels that are 0 in the truth out of VI, VI_split and VI_merge
+    labels, truth : path, (H, W) integer array, or list of arrays
+        0 = background.
+    ignore_background : bool
+        Leave the pixels that are 0 in the truth out of VI, VI_split and VI_merge.
 
     Returns
     -------
@@ -298,9 +306,18 @@ def evaluate(
     ------
     UserError
         When a file is missing or no label image, has no partner, or a pair differs in shape.
+
+    Examples
+    --------
+    >>> import numpy as np, segcritic
+    >>> truth = np.array([[1, 1, 0], [0, 2, 2]])
+    >>> segcritic.evaluate(truth > 1, truth)["AP50"]
+    0.5
     """
     if isinstance(labels, str | os.PathLike) and isinstance(truth, str | os.PathLike):
-        return metrics.evaluate_folders(labels, truth, ignore_background)
+        pairs = pair_files(labels, truth, ("segmentation", "true label image"))
+        images = ((stem(second), read_labels(first), read_labels(second)) for first, second in pairs)
+        return metrics.score_images(images, ignore_background)
     if isinstance(labels, str | os.PathLike) or isinstance(truth, str | os.PathLike):
         raise UserError("labels and truth must both be paths, or both be arrays")
     return metrics.evaluate(labels, truth, ignore_background=ignore_background)
@@ -311,33 +328,26 @@ def measure_rules(images: Images, labels: Images, *, channel: int | str | None =
 
     Parameters
     ----------
-    images, labels : files, folders or arrays; of folders, the images that have labels are taken, paired by stem
-    channel : of the image files, as in `images.read_image`
-    name : name of the rules
+    images, labels : path, (H, W) array, or list of these
+        Files are paired by stem, arrays by order; images without labels are passed over.
+    channel : int or str, optional
+        Of the image files, as in `io.images.read_image`.
+    name : str
+        Name of the rules.
 
     Raises
     ------
     UserError
         When a file cannot be used, labels have no image, shapes differ, or no whole object is labelled.
+
+    Examples
+    --------
+    >>> import numpy as np, segcritic
+    >>> row, column = np.mgrid[:64, :64]
+    >>> labels = ((row - 30) ** 2 + (column - 30) ** 2 < 150).astype(int)
+    >>> segcritic.measure_rules(100.0 * labels, labels).descriptors["area"].expect
+    481.0
     """
-    pairs = [(ready, _labels(other)) for ready, other in _labelled(images, labels, channel)]
-    for ready, array in pairs:
-        if ready.pixels.shape != array.shape:
-            raise UserError(f"{ready.name}: the labels have the shape {array.shape}, the image {ready.pixels.shape}")
-    arrays = [array for _, array in pairs]
-    return measure_rules_of_arrays([denoise(ready.pixels) for ready, _ in pairs], arrays, name)
-
-
-def _labelled(images: Images, labels: Images, channel: int | str | None) -> list[tuple[Ready, Path | NDArray[Any]]]:
-    sources, others = find_sources(images, channel=channel), find_sources(labels)
-    if len(sources) == len(others) and (len(sources) == 1 or not isinstance(others[0].image, Path)):
-        return [(source.read(), other.image) for source, other in zip(sources, others, strict=True)]
-    by_name = {source.name: source for source in sources}
-    for other in others:
-        if other.name not in by_name:
-            raise UserError(f"{images} has no image for the labels {other.image}; the stems must be equal")
-    return [(by_name[other.name].read(), other.image) for other in others]
-
-
-def _labels(source: Path | NDArray[Any]) -> NDArray[np.int32]:
-    return read_labels(source) if isinstance(source, Path) else np.asarray(source)
+    samples = [source.read() for source in find_samples(images, labels, labelled="only", channel=channel)]
+    arrays = [sample.labels for sample in samples if sample.labels is not None]
+    return measure_rules_of_arrays([denoise(sample.pixels) for sample in samples], arrays, name)

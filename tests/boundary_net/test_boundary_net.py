@@ -15,7 +15,7 @@ from segcritic.boundary_net import BoundaryNet, BoundaryTraining
 from segcritic.boundary_net.train import targets
 from segcritic.cli import main
 from segcritic.errors import UserError
-from segcritic.io.samples import find_sources
+from segcritic.io.samples import find_samples
 
 TINY = BoundaryTraining(widths=(8, 16), steps=100, batch=2, crop=48, ema=0.8)
 CENTRES = ((16, 16), (16, 40), (44, 20), (46, 50))
@@ -135,7 +135,7 @@ def test_the_verb_writes_maps_that_train_and_segment_take(tmp_path, monkeypatch,
     trained().save("net")
     assert main(["boundaries", "images", "--model", "net", "--out", "maps"]) == 0
     assert "2 boundary maps: maps" in capsys.readouterr().out
-    maps = find_sources("images", boundaries="maps")[0].read().boundaries
+    maps = find_samples("images", boundaries="maps")[0].read().boundaries
     assert maps is not None
     np.testing.assert_allclose(maps, boundary_net.load("net").maps(pixels), atol=1e-5)
     assert (
@@ -148,7 +148,7 @@ def test_the_verb_writes_maps_that_train_and_segment_take(tmp_path, monkeypatch,
     assert main(["boundaries", "images", "--model", "net", "--out", "maps"]) == 2
     assert "maps/a.tif exists already" in capsys.readouterr().err
     assert main(["boundaries", "images", "--model", "net", "--out", "images", "--overwrite"]) == 2
-    assert "would replace the image" in capsys.readouterr().err
+    assert "the maps would replace images/" in capsys.readouterr().err
     (tmp_path / "images" / "c.tif").write_bytes(b"no image")
     assert main(["boundaries", "images", "--model", "net", "--out", "maps", "--overwrite"]) == 2
     output = capsys.readouterr()

@@ -238,7 +238,7 @@ def test_ctrl_c_before_training_leaves_nothing(here, run, monkeypatch):
     def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("segcritic.stateless.state.make_state", interrupt)
+    monkeypatch.setattr("segcritic.models.stateless.make_state", interrupt)
     code, _, err = run("train images --rules rules.yaml --out new")
     assert (code, err) == (130, "segcritic: stopped; nothing was left half written\n")
     assert not (here / "new").exists()
@@ -308,8 +308,11 @@ def test_a_constant_image_gives_empty_labels_and_a_warning(here, run):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("images --model model --out images", "the labels would replace the image images/a.tif; give another folder"),
-        ("images/a.tif --model model --out images/a.tif", "the labels would replace the image images/a.tif"),
+        (
+            "images --model model --out images",
+            "the labels would replace images/a.tif, which is read; give another",
+        ),
+        ("images/a.tif --model model --out images/a.tif", "the labels would replace images/a.tif"),
         ("images --model model --out used", "used/b.tif exists already; give another folder, or replace it by --ov"),
         ("images --model model --out one.tif", "one.tif is one file, but images holds 2 images; give a folder"),
         ("images --model model --out rules.yaml", "rules.yaml is not a folder"),
@@ -398,7 +401,7 @@ def test_evaluate_into_a_full_device(here, refused):
         ("images images --json model", "model is a folder; give the name of a JSON file"),
         ("images images --json images/a.tif", "images/a.tif exists and is no JSON file"),
         ("images small", "a: the segmentation has the shape (84, 90) but the truth (8, 8)"),
-        ("images some", "some has no partner for images/b.tif"),
+        ("images some", "some has no true label image for images/b.tif"),
         ("images/a.tif float.tif", "float.tif holds fractions"),
     ],
 )

@@ -79,9 +79,9 @@ def test_the_order_is_in_the_measurements(here, run):
     [
         ("train images --method recurrent --out new", "give labels (--labels)"),
         ("train images --labels labels --method recurrent --rules coins --out new", "leave the rules out"),
-        ("train images --labels labels --method recurrent --steps 5 --out new", "--steps is for --method rules"),
+        ("train images --labels labels --method recurrent --steps 5 --out new", "steps (--steps) is for method rules"),
         ("train images --labels labels --out new", "there are no rules"),
-        ("train images --rules coins --batch 2 --out new", "--batch is for --method recurrent"),
+        ("train images --rules coins --batch 2 --out new", "batch (--batch) is for method recurrent"),
         ("train images --labels nowhere --method recurrent --out new", "nowhere"),
         ("segment images --model model --out new --refine", "--refine and --adapt go by rules"),
         ("segment images --model model --out new --boundaries images", "--boundaries is for models trained by rules"),

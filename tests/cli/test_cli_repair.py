@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import weakref
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ import segcritic
 from segcritic import models
 from segcritic.cli import main
 from segcritic.io.images import read_labels
-from segcritic.io.samples import Ready
+from segcritic.io.samples import Sample, Source
 from segcritic.metrics.overlap import Overlap
-from segcritic.models import adapt as adaptation
-from segcritic.models.ensemble import Ensemble
+from segcritic.models import Ensemble
 from segcritic.rules import Scorer
+from segcritic.stateless import adapt as adaptation
+from segcritic.stateless.adapt import Adapted
 from segcritic.stateless.predict import label_state
 from segcritic.stateless.state import make_state
 from small_model import RULES, disks, trained, write_disks
@@ -88,12 +90,15 @@ def test_a_broken_file_is_told_at_the_end(here, run):
     [
         ("labels images --out new", "there are no rules; give rules, or a model that has its own"),
         ("labels images --rules nowhere --out new", "there is no rules file nowhere"),
-        ("labels images/a.tif --rules rules.yaml --out new", "has no image for the labels labels/b.tif"),
+        ("labels images/a.tif --rules rules.yaml --out new", "images/a.tif has no image for labels/b.tif"),
         ("nowhere images --rules rules.yaml --out new", "nowhere does not exist"),
         ("labels images --rules rules.yaml --out labels", "would replace labels/a.tif"),
         ("labels images --rules rules.yaml --out rules.yaml", "rules.yaml is not a folder"),
         ("labels images --rules rules.yaml --out done", "done/b.tif exists already; give another folder, or replace"),
-        ("labels/a.tif small.tif --rules rules.yaml --out new", "have the shape (84, 90), the image (8, 8)"),
+        (
+            "labels/a.tif small.tif --rules rules.yaml --out new",
+            "(84, 90), but its image small.tif (8, 8)",
+        ),
     ],
 )
 def test_repair_refuses(here, run, line, sentence):
@@ -145,28 +150,49 @@ def test_adapting_says_how_the_reward_rose_and_leaves_the_model(here, run):
 def test_adapting_an_untrained_model_raises_its_reward():
     rules = segcritic.Rules.loads(RULES)
     young = segcritic.train(disks()[0], rules, steps=1)
-    ready = Ready("a", disks()[0].astype(np.float32), None, None, None)
     old = {name: value.clone() for name, value in young.actor.weights.items()}
-    found = adaptation.adapt(young, [ready], seconds=3)
+    state = young.lean_state(Sample("a", disks()[0].astype(np.float32)))
+    model, found = young.adapted([state], seconds=3)
     assert found.after >= found.before
     assert all((young.actor.weights[name] == value).all() for name, value in old.items())
     if found.after > found.before:
-        assert found.model is not young
-        assert "Adapted to 1 image: reward" in found.model.card
-        assert found.model.actor.settings == young.actor.settings
+        assert model is not young
+        assert "Adapted to 1 image: reward" in model.card
+        assert model.actor.settings == young.actor.settings
     else:
-        assert found.model is young
+        assert model is young
 
 
 def test_adapting_that_earns_less_keeps_the_model(monkeypatch):
     rewards = iter((0.9, 0.8))
     monkeypatch.setattr(adaptation, "mean_reward", lambda *_: next(rewards))
-    ready = Ready("a", disks()[0].astype(np.float32), None, None, None)
-    found = adaptation.adapt(trained(), [ready], seconds=0.2)
-    assert found.model is trained()
+    state = trained().lean_state(Sample("a", disks()[0].astype(np.float32)))
+    model, found = trained().adapted([state], seconds=0.2)
+    assert model is trained()
     assert (found.before, found.after) == (0.9, 0.9)
-    blank = Ready("b", np.ones((8, 8), np.float32), None, None, None)
-    assert adaptation.adapt(trained(), [blank], seconds=5).model is trained()
+    assert trained().adapt(np.ones((8, 8)), seconds=5) is trained()  # in a constant image there is nothing to learn
+    with pytest.raises(segcritic.UserError, match="seconds of adaptation are 0; give a number above 0"):
+        trained().adapt("nowhere", seconds=0)
+
+
+def test_adapting_reads_one_image_at_a_time_and_keeps_no_pixels(tmp_path, monkeypatch):
+    alive, most, kept = weakref.WeakSet(), [], []
+    real = Source.read
+
+    def read(self):
+        most.append(len(alive))  # of the samples that were read before
+        sample = real(self)
+        alive.add(sample)
+        return sample
+
+    monkeypatch.setattr(Source, "read", read)
+    monkeypatch.setattr(
+        "segcritic.models.stateless.adapt", lambda actor, states, *_: kept.extend(states) or Adapted(actor, 0, 0, 0)
+    )
+    trained().adapt(write_disks(tmp_path, "a", "b", "c"), seconds=1)
+    assert max(most) <= 1
+    assert len(kept) == 3
+    assert all(state.prior is None and state.image.strides == (0, 0) for state in kept)
 
 
 def test_several_models_agree(here, run):
@@ -183,9 +209,9 @@ def test_several_models_agree(here, run):
 def test_confidence_falls_where_models_differ():
     one, other = trained(), models.load("nuclei")
     other = models.Model(one.rules, other.actor, "", one.needs)
-    ready = Ready("a", disks()[0].astype(np.float32), None, None, None)
-    found = Ensemble([one, other]).apply(ready)
-    alone = [model.apply(ready).labels for model in (one, other)]
+    sample = Sample("a", disks()[0].astype(np.float32))
+    found = Ensemble([one, other]).apply(sample)
+    alone = [model.apply(sample).labels for model in (one, other)]
     overlaps = [Overlap.of(found.labels, labels) for labels in alone]
     expected = np.mean([overlap.best_per_label(overlap.iou) for overlap in overlaps], axis=0)
     np.testing.assert_allclose(found.table["confidence"], expected)

@@ -91,7 +91,7 @@ def test_written_circles_can_be_read(tmp_path):
     folder = Folder(tmp_path)
     assert len(folder) == 2
     for sample, (image, labels) in zip(folder, circles(2, seed=4, shape=(64, 64)), strict=True):
-        np.testing.assert_allclose(sample.image.pixels, image * 255, atol=0.51)
+        np.testing.assert_allclose(sample.pixels, image * 255, atol=0.51)
         np.testing.assert_array_equal(sample.labels, labels)
     with pytest.raises(UserError, match=r"images holds other files already \(circles_001\.tif\)"):
         write(tmp_path, 1)
@@ -200,7 +200,7 @@ def test_folder_reads_pairs_when_asked(tmp_path):
 def test_folder_tells_what_is_missing(tmp_path):
     make_folder(tmp_path)
     (tmp_path / "labels" / "a.tif").rename(tmp_path / "labels" / "b.tif")
-    with pytest.raises(UserError, match=r"labels has no partner for .*a\.tif"):
+    with pytest.raises(UserError, match=r"labels has no label image for .*a\.tif"):
         Folder(tmp_path)
     with pytest.raises(UserError, match="has no sub-folder 'masks'"):
         Folder(tmp_path, labels="masks")
@@ -224,7 +224,7 @@ def test_nuclei_reads_the_archive_and_says_where_it_is(tmp_path):
 def test_nuclei_of_the_data_science_bowl():
     folder = nuclei(DATA / "nuclei")
     samples = [folder[k] for k in range(0, len(folder), 10)]
-    score = evaluate([otsu(s.image.pixels) for s in samples], [s.labels for s in samples])
+    score = evaluate([otsu(s.pixels) for s in samples], [s.labels for s in samples])
     assert 0.25 < score["mAP"] < 0.55  # .39 over all 175
 
 
@@ -250,7 +250,7 @@ def test_leaves_of_the_challenge(tmp_path):
     found = leaves(tmp_path)
     assert [image.name for image, _ in found.pairs] == [f"plant{k}_rgb.png" for k in ("001", "002", "0003")]
     for sample in found:
-        np.testing.assert_allclose(sample.image.pixels, COLOURS[..., :3] / 255, rtol=1e-6)
+        np.testing.assert_allclose(sample.pixels, COLOURS[..., :3] / 255, rtol=1e-6)
         np.testing.assert_array_equal(sample.labels, LEAVES)
     first = found.pairs[:2]
     for path, part in ((tmp_path, "A1"), (tmp_path / "A1", None), (tmp_path / "A1", "A1")):
@@ -288,7 +288,7 @@ def test_cars_are_told_from_other_objects(tmp_path):
         (sample,) = cars(path)
         np.testing.assert_array_equal(sample.labels, expected)
         assert sample.labels.dtype == np.int32
-        np.testing.assert_allclose(sample.image.pixels, COLOURS[..., :3] / 255, rtol=1e-6)
+        np.testing.assert_allclose(sample.pixels, COLOURS[..., :3] / 255, rtol=1e-6)
     people = read_instances(tmp_path / "training" / "instance" / "000000_10.png", wanted=24)
     np.testing.assert_array_equal(np.argwhere(people), [[3, 0]])
 
@@ -308,14 +308,14 @@ def test_leaves_and_cars_of_plain_folders(tmp_path):
     make_folder(tmp_path)
     for reader in (leaves, cars):
         (sample,) = reader(tmp_path)
-        assert sample.image.pixels.shape == (4, 5, 3)
+        assert sample.pixels.shape == (4, 5, 3)
         assert sample.labels.sum() == 20
 
 
 @pytest.mark.skipif(not (DATA / "leaves").is_dir(), reason="the leaves are not on this machine")
 def test_generated_rosettes_resemble_real_ones():
     real = [leaves(DATA / "leaves" / "train")[k] for k in range(0, 100, 25)]
-    colour = np.mean([s.image.pixels[s.labels > 0].mean(axis=0) for s in real], axis=0)
+    colour = np.mean([s.pixels[s.labels > 0].mean(axis=0) for s in real], axis=0)
     generated = np.mean([image[labels > 0].mean(axis=0) for image, labels in rosettes(30, 96)], axis=0)
     np.testing.assert_allclose(generated, colour, atol=0.1)
     assert {s.labels.max() for s in real} <= set(range(3, 21))

@@ -65,7 +65,7 @@ def test_written_and_read_again(tmp_path):
     samples = list(Folder(tmp_path))
     image, labels = embryos(1, 5, shape=(64, 64), cells=(8, 9))[0]
     np.testing.assert_array_equal(samples[0].labels, labels)
-    np.testing.assert_allclose(samples[0].image.pixels / 255, image, atol=0.003)
+    np.testing.assert_allclose(samples[0].pixels / 255, image, atol=0.003)
 
 
 def test_missing_data_say_where_to_get_them(tmp_path):
@@ -88,9 +88,9 @@ def test_files_of_the_paper(tmp_path):
         embryo_slices(tmp_path)
     save("val/two.h5", raw=pixels[None], gt=np.array([[0, 7, 7, 9]] * 3))
     (sample,) = embryo_slices(tmp_path)
-    np.testing.assert_array_equal(sample.image.pixels, pixels)
+    np.testing.assert_array_equal(sample.pixels, pixels)
     np.testing.assert_array_equal(sample.labels, [[0, 1, 1, 2]] * 3)
-    assert sample.image.stem == "two"
+    assert sample.name == "two"
     (tmp_path / "val" / "three.h5").write_bytes(b"no HDF5")
     with pytest.raises(UserError, match=r"three\.h5 is damaged"):
         embryo_slices(tmp_path)

@@ -3,9 +3,8 @@
 import numpy as np
 
 from segcritic import boundary_net
-from segcritic.io.samples import find_sources
-from segcritic.models.annotated import train_on_labels
-from segcritic.models.ensemble import Ensemble
+from segcritic.models import Ensemble
+from segcritic.models.fit import train_on_labels
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.label_rewards import supervised
@@ -44,12 +43,12 @@ def train_recurrent(images, labels, settings: RecurrentSettings, seed=0):
 
 def refined(model, image):
     """Labels of `segment --refine`."""
-    return model.apply(find_sources(image)[0].read(), refine=True)
+    return model.analyse(image, refine=True)
 
 
 def together(models, image):
     """Several models of the same rules as one."""
-    return Ensemble(models).apply(find_sources(image)[0].read())
+    return Ensemble(models).analyse(image)
 
 
 def adapted(model, image, steps: int):

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image as PillowImage
 
 from segcritic.errors import UserError
-from segcritic.io.images import list_images, pair_by_stem, read_image, read_labels, read_rgb, stem, write_labels
+from segcritic.io.images import list_images, read_image, read_labels, read_rgb, stem, write_labels
 from segcritic.pixels.preprocess import normalise
 
 RNG = np.random.default_rng(0)
@@ -39,24 +39,6 @@ def test_list_images_complains_about_missing_and_empty(tmp_path):
 
 def test_stem_drops_ome():
     assert [stem(name) for name in ("x/a.tif", "a.ome.tif", "a.OME.TIFF", "a.b.png")] == ["a", "a", "a", "a.b"]
-
-
-def test_pair_by_stem(tmp_path):
-    first, second = tmp_path / "first", tmp_path / "second"
-    for path in (first / "a.ome.tif", first / "b.png", second / "b.tif", second / "a.tif"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"")
-    expected = [(first / "a.ome.tif", second / "a.tif"), (first / "b.png", second / "b.tif")]
-    assert pair_by_stem(first, second) == expected
-    (first / "b.jpg").write_bytes(b"")
-    with pytest.raises(UserError, match=r"b\.jpg and .*b\.png have the same stem"):
-        pair_by_stem(first, second)
-    (first / "b.jpg").unlink()
-    (second / "b.tif").unlink()
-    with pytest.raises(UserError, match=r"second has no partner for .*b\.png;"):
-        pair_by_stem(first, second)
-    with pytest.raises(UserError, match=r"second has no partner for .*b\.png;"):
-        pair_by_stem(second, first)
 
 
 # Pixels of all kinds

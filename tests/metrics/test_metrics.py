@@ -9,13 +9,11 @@ from scipy.optimize import linear_sum_assignment
 from skimage.metrics import variation_of_information as skimage_vi
 
 from segcritic.errors import UserError
-from segcritic.io.images import write_labels
 from segcritic.metrics import (
     METRICS,
     Overlap,
     dice_per_step,
     evaluate,
-    evaluate_folders,
     matching,
     mean_dice_per_step,
     variation_of_information,
@@ -288,23 +286,3 @@ def test_overlap_refuses_negative_numbers_and_other_shapes():
         Overlap.of(NOTHING, NOTHING - 1)
     with pytest.raises(ValueError, match=r"not \(2, 3\) and \(3, 2\)"):
         Overlap.of(NOTHING, NOTHING.T)
-
-
-def test_evaluate_folders(tmp_path):
-    first, second = np.array([[1, 1, 0]]), np.array([[0, 2, 2]])
-    for name, folder, labels in (
-        ("a.tif", "out", first), ("b.tif", "out", second), ("a.ome.tif", "truth", first), ("b.tiff", "truth", first),
-    ):  # fmt: skip
-        write_labels(tmp_path / folder / name, labels)
-    scores = evaluate_folders(tmp_path / "out", tmp_path / "truth")
-    assert scores.names == ("a", "b")
-    assert [row["AP50"] for row in scores.rows] == [1, 0]
-    assert scores["AP50"] == 0.5
-    assert evaluate_folders(tmp_path / "out" / "b.tif", tmp_path / "truth" / "a.ome.tif")["AP50"] == 0
-
-    write_labels(tmp_path / "out" / "b.tif", second.T)
-    with pytest.raises(UserError, match=r"b: the segmentation has the shape \(3, 1\)"):
-        evaluate_folders(tmp_path / "out", tmp_path / "truth")
-    (tmp_path / "out" / "b.tif").unlink()
-    with pytest.raises(UserError, match=r"out has no partner for .*b\.tiff"):
-        evaluate_folders(tmp_path / "out", tmp_path / "truth")

@@ -13,8 +13,11 @@ from safetensors.torch import load_file, save_file
 import segcritic
 from segcritic import models
 from segcritic.errors import InputWarning, UserError
+from segcritic.io.samples import find_samples
 from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.train import TrainedActor
 from segcritic.training import folder as model_folder
+from segcritic.training.device import choose_device
 from segcritic.training.threads import few_threads
 from small_model import disks, trained, write_disks
 
@@ -212,7 +215,7 @@ def test_a_model_remembers_its_channel(folder, tmp_path):
 def test_superpixels_are_a_method_or_files():
     image, truth = disks()
     model = trained()
-    assert model.prepare(image, superpixels="watershed")[0].rules.superpixels.method == "watershed"
+    assert model.to_samples(image, superpixels="watershed")[0].rules.superpixels.method == "watershed"
     assert model.rules.superpixels is None
     with pytest.raises(UserError, match=r"'shels' is neither a method \(shells, .*\) nor a folder"):
         model.segment(image, superpixels="shels")
@@ -222,13 +225,68 @@ def test_superpixels_are_a_method_or_files():
         model.segment(image, superpixels=truth[:50])
 
 
+@pytest.mark.parametrize("superpixels", [None, "watershed"])
+def test_a_network_is_built_once(folder, monkeypatch, superpixels):
+    built = []
+    real = TrainedActor.policy
+    model = models.load(folder)
+    monkeypatch.setattr(TrainedActor, "policy", lambda self: built.append(self) or real(self))
+    for _ in range(3):
+        model.segment(disks()[0], superpixels=superpixels)
+    assert len(built) == 1
+
+
+def test_refining_and_several_models_from_python(folder, tmp_path):
+    image = disks()[0]
+    shutil.copytree(folder, tmp_path / "twin")
+    both = segcritic.load([folder, tmp_path / "twin"])
+    assert isinstance(both, segcritic.Ensemble)
+    np.testing.assert_array_equal(both.segment(image), trained().segment(image))
+    assert set(both.analyse(image).table["confidence"]) == {1.0}
+    assert isinstance(segcritic.load([folder]), models.Model)
+    sample = find_samples(image)[0].read()
+    for model in (both, trained()):
+        refined = model.analyse(image, refine=True)
+        np.testing.assert_array_equal(refined.labels, model.apply(sample, refine=True).labels)
+        assert segcritic.evaluate(refined.labels, disks()[1])["AP75"] == 1
+    assert isinstance(both.adapt(np.ones((9, 9)), 1), segcritic.Ensemble)
+    with pytest.raises(UserError, match="there are no models"):
+        segcritic.Ensemble([])
+    with pytest.raises(UserError, match=r"the models .* have different rules or superpixels"):
+        segcritic.load([folder, "nuclei"])
+
+
+def test_devices(folder):
+    assert segcritic.load(folder, device="cpu").policy.node_mean.device.type == "cpu"
+    with pytest.raises(UserError, match="there is no device 'gpu'; choose one of auto, cpu, cuda, mps"):
+        segcritic.load(folder, device="gpu")
+    with pytest.raises(UserError, match="there is no device 'gpu'"):
+        segcritic.train(disks()[0], "nuclei", device="gpu", steps=1)
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="PyTorch finds no device 'cuda' on this machine; take auto or cpu"):
+            segcritic.load(folder, device="cuda")
+
+
+def test_auto_takes_what_is_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device().type == "cpu"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device().type == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device().type == "cuda"
+    assert choose_device("cpu").type == "cpu"
+
+
 @pytest.mark.parametrize("value", [0, 7])
 def test_a_constant_image_has_no_objects_and_a_warning(value):
     with pytest.warns(InputWarning, match="image 0: all pixels are equal"):
         found = trained().analyse(np.full((40, 50), value, np.uint8))
     assert found.labels.shape == (40, 50)
     assert not found.labels.any()
-    assert len(found.table["label"]) == 0
+    assert list(found.table) == list(trained().analyse(disks()[0]).table)
+    assert {len(column) for column in found.table.values()} == {0}
+    assert found.graph.n_nodes == 1  # nothing was cut
 
 
 def test_a_model_warns_of_another_scale(tmp_path):

@@ -12,9 +12,10 @@ import segcritic
 from segcritic import models
 from segcritic.datasets.rosettes import rosettes
 from segcritic.errors import InputWarning, UserError
-from segcritic.models.annotated import choose_settings, train_on_labels
+from segcritic.models.fit import train_on_labels
 from segcritic.models.recurrent import RecurrentModel
 from segcritic.recurrent import predict
+from segcritic.recurrent.choose_settings import choose_settings
 from segcritic.recurrent.predict import _without_hidden, _without_specks, segment
 from segcritic.recurrent.views import Example
 from small_agent import TINY, agent
@@ -104,9 +105,38 @@ def test_gray_images_and_arrays_of_integers_are_taken():
     np.testing.assert_array_equal(model.segment(gray), model.segment(np.stack([gray] * 3, -1)))
 
 
-def test_an_image_of_equal_pixels_has_no_objects():
+def test_an_image_of_equal_pixels_has_no_objects_and_is_not_looked_at(monkeypatch):
+    monkeypatch.setattr(predict, "segment", None)
     with pytest.warns(InputWarning, match="all pixels are equal"):
-        assert RecurrentModel(agent(), "").segment(np.full((50, 40, 3), 9, np.uint8)).max() == 0
+        found = RecurrentModel(agent(), "").analyse(np.full((50, 40, 3), 9, np.uint8))
+    assert found.labels.shape == (50, 40)
+    assert found.labels.max() == 0
+    assert {len(column) for column in found.table.values()} == {0}
+    assert found.context.shape == (9, *TINY.mask_shape)
+
+
+@pytest.mark.parametrize("option", ["boundaries", "superpixels", "channel", "refine"])
+def test_what_only_rule_driven_models_take_is_refused_in_a_sentence(option):
+    pixels = next(iter(rosettes(1, 64, seed=1)))[0]
+    with pytest.raises(UserError, match=f"--{option} "):
+        RecurrentModel(agent(), "").segment(pixels, **{option: 1})
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "other"),
+    [
+        ("rules", {"batch": 2}, "recurrent"),
+        ("rules", {"upright": True}, "recurrent"),
+        ("rules", {"settings": TINY}, "recurrent"),
+        ("recurrent", {"steps": 2}, "rules"),
+        ("recurrent", {"boundaries": "maps"}, "rules"),
+        ("recurrent", {"channel": 0}, "rules"),
+    ],
+)
+def test_a_setting_of_the_other_method_is_refused_in_a_sentence(method, option, other):
+    (name,) = option
+    with pytest.raises(UserError, match=rf"{name} \(--{name}\) is for method {other}; leave it out"):
+        segcritic.train(np.zeros((8, 8, 3)), labels=np.ones((8, 8), int), method=method, **option)
 
 
 def test_settings_follow_the_data():
@@ -144,7 +174,7 @@ def test_labels_that_cannot_be_used(labels, message):
 
 def test_a_missing_label_file_is_named(plants):
     (plants / "labels" / "p1.png").unlink()
-    with pytest.raises(UserError, match=r"no labels for .*p1.png"):
+    with pytest.raises(UserError, match=r"labels has no label image for .*p1.png; it needs a file named p1.tif"):
         train_on_labels(plants / "images", plants / "labels", settings=TINY)
 
 

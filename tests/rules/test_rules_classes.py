@@ -11,10 +11,10 @@ import pytest
 import tifffile
 
 import segcritic
-from segcritic.api import train_by_rules
 from segcritic.cli import main
 from segcritic.errors import UserError
 from segcritic.graph.objects import ObjectTable
+from segcritic.models.fit import train_by_rules
 from segcritic.report import write_report
 from segcritic.rules import Rules, Scorer, judge, needed_descriptors, rough_descriptors
 from segcritic.search.audit import audit
@@ -188,10 +188,10 @@ def test_rewards_take_the_best_class():
 
 @pytest.mark.parametrize("refine", [False, True])
 def test_classes_of_a_picture_with_two_kinds(refine):
-    from segcritic.io.samples import find_sources
+    from segcritic.io.samples import find_samples
 
     image, places = cells_and_rods()
-    found = trained().apply(find_sources(image)[0].read(), refine)
+    found = trained().apply(find_samples(image)[0].read(), refine)
     assert list(found.table)[:3] == ["label", "score", "class"]
     assert {"score_solidity", "score_cell/area", "score_rod/eccentricity"} < set(found.table)
     numbers = [found.labels.flat[place] for place in places]

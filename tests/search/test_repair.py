@@ -8,7 +8,7 @@ from scipy import ndimage as ndi
 import segcritic
 from discs import blocks, discs, nuclei
 from segcritic.errors import InputWarning, UserError
-from segcritic.io.samples import Ready
+from segcritic.io.samples import Sample
 from segcritic.rules import Scorer
 from segcritic.search.repair import repair_labels
 from segcritic.search.threshold import follow_one_threshold
@@ -28,7 +28,7 @@ def picture():
 
 
 def mended(labels, pixels, **options):
-    return repair_labels(labels.astype(np.int32), Ready("a", pixels, None, None, None), Scorer(nuclei()), **options)
+    return repair_labels(labels.astype(np.int32), Sample("a", pixels), Scorer(nuclei()), **options)
 
 
 def iou(one, other):
@@ -199,7 +199,7 @@ def test_arrays_files_and_folders(picture, tmp_path):
     for result in (file, *both):
         np.testing.assert_array_equal(result.labels, one.labels)
     (tmp_path / "images" / "b.tif").unlink()
-    with pytest.raises(UserError, match=r"no image for the labels .*b\.tif"):
+    with pytest.raises(UserError, match=r"images has no image for .*b\.tif"):
         segcritic.repair(tmp_path / "labels", tmp_path / "images", rules="nuclei")
 
 
@@ -214,9 +214,9 @@ def test_a_model_proposes_and_lends_its_rules(picture):
 @pytest.mark.parametrize(
     ("labels", "sentence"),
     [
-        (np.zeros((5, 5), int), "the labels have the shape"),
+        (np.zeros((5, 5), int), r"has the shape \(5, 5\), but its image \(120, 160\)"),
         (np.zeros(SHAPE), "give integers"),
-        (np.full(SHAPE, -1), "go from -1 to -1"),
+        (np.full(SHAPE, -1), "holds the label -1"),
     ],
 )
 def test_bad_labels_are_refused(picture, labels, sentence):

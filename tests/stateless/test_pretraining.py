@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from discs import TWO, nuclei, state_of
-from segcritic.api import train_by_rules
 from segcritic.cli import main
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
+from segcritic.models.fit import train_by_rules
 from segcritic.nn.unet import pool_superpixels
 from segcritic.rules import Scorer
 from segcritic.stateless.learner import Learner

@@ -12,7 +12,6 @@ from segcritic.cli import main
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
 from segcritic.graph.project import UNLABELLED, Truth, partition_of_labels, project
-from segcritic.io.samples import find_sources, pair_labels
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.identity import identity
@@ -116,31 +115,6 @@ def test_few_images_with_labels_are_drawn_as_often_as_asked():
     assert {_draw(states, half, rng)[0] >= 9 for _ in range(50)} == {True, False}
 
 
-def test_labels_are_paired_by_stem_or_by_order(tmp_path):
-    pixels, truth = discs()
-    for folder, names in (("images", "abc"), ("labels", "b")):
-        (tmp_path / folder).mkdir()
-        for name in names:
-            tifffile.imwrite(tmp_path / folder / f"{name}.tif", truth.astype(np.uint16))
-    sources = find_sources(tmp_path / "images")
-    found = pair_labels(sources, tmp_path / "labels")
-    assert list(found) == [1]
-    np.testing.assert_array_equal(found[1], truth)
-    assert list(pair_labels(sources, [None, None, truth])) == [2]
-    assert list(pair_labels(find_sources(pixels), truth)) == [0]
-    for labels, sentence in (
-        ([truth], "3 images, but 1 label arrays"),
-        ([None] * 3, "no image has labels"),
-        ([truth / 2, None, None], "give integers"),
-        ([(truth > 0) * 255, None, None], "a mask, which does not tell objects apart"),
-    ):
-        with pytest.raises(UserError, match=sentence):
-            pair_labels(sources, labels)
-    tifffile.imwrite(tmp_path / "labels" / "z.tif", truth.astype(np.uint16))
-    with pytest.raises(UserError, match=r"there is no image for the labels .*z\.tif"):
-        pair_labels(sources, tmp_path / "labels")
-
-
 def test_training_follows_labels_where_rules_are_wrong():
     shape = (40, 60)
     pixels, truth = discs(shape, TWO, 9.0)
@@ -159,6 +133,12 @@ def test_training_follows_labels_where_rules_are_wrong():
     assert "without annotations" in alone.card
 
 
+def test_a_mask_is_no_label_image():
+    pixels, truth = discs(centres=FOUR)
+    with pytest.raises(UserError, match="a mask, which does not tell objects apart"):
+        segcritic.train(pixels, "nuclei", labels=(truth > 0) * 255, steps=1)
+
+
 def test_the_verb_takes_labels_of_some_images(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate("ab"):
@@ -172,5 +152,5 @@ def test_the_verb_takes_labels_of_some_images(tmp_path, monkeypatch, capsys):
     (tmp_path / "labels" / "b.tif").rename(tmp_path / "labels" / "z.tif")
     capsys.readouterr()
     assert main(["train", "images", "--rules", "nuclei", "--labels", "labels", "--steps", "3", "--out", "n"]) == 2
-    assert "there is no image for the labels" in capsys.readouterr().err
+    assert "images has no image for labels/z.tif" in capsys.readouterr().err
     assert not (tmp_path / "n").exists()

@@ -16,6 +16,7 @@ from segcritic.errors import UserError
 from segcritic.io.atomic import atomic_dir, atomic_path
 from segcritic.nn.unet import UNet
 from segcritic.pixels.preprocess import normalise
+from segcritic.training.device import choose_device
 from segcritic.training.folder import summary
 
 VERSION = 1
@@ -111,8 +112,9 @@ class MapNet:
         padded = np.pad(image, lacking, "edge")
         self.network.eval()
         with torch.no_grad():
-            outputs: Tensor = self.network(torch.from_numpy(padded)[None])[0]
-            return self.activated(outputs).numpy()[:, :height, :width]
+            device = next(self.network.parameters()).device
+            outputs: Tensor = self.network(torch.from_numpy(padded)[None].to(device))[0]
+            return self.activated(outputs).cpu().numpy()[:, :height, :width]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the network as a folder, at once or not at all.
@@ -191,20 +193,22 @@ def shipped() -> dict[str, str]:
     return {path.name: summary((path / "card.md").read_text(encoding="utf-8")) for path in folders}
 
 
-def load(name_or_folder: str | os.PathLike[str]) -> BoundaryNet:
-    """Load a network's folder, or one that comes with segcritic by its name.
+def load(name_or_folder: str | os.PathLike[str], device: str = "auto") -> BoundaryNet:
+    """Load a network's folder, or one that comes with segcritic by its name, to run on a device.
 
     Raises
     ------
     UserError
-        When there is none, or a file of it is missing, damaged, or of a newer version.
+        When there is none, or a file of it is missing, damaged, or of a newer version; or there is no such device.
     """
     folder, names = Path(name_or_folder), shipped()
     if not folder.exists() and str(name_or_folder) in names:
         folder = _SHIPPED / str(name_or_folder)
     if not folder.is_dir():
         raise UserError(f"there is no boundary network {folder}; those that come with segcritic are {', '.join(names)}")
-    return BoundaryNet.read(folder)
+    found = BoundaryNet.read(folder)
+    found.network.to(choose_device(device))
+    return found
 
 
 def is_network(folder: str | os.PathLike[str]) -> bool:

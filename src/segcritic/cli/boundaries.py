@@ -1,10 +1,10 @@
 """`segcritic boundaries`: images -> maps of outlines and objects, from a network that learned from labels."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
-from segcritic.cli.options import Channel, Flag
+from segcritic.cli.each_file import check_free, counted, each_file, targets_in
+from segcritic.cli.options import Channel, Device, Flag
 
 
 def boundaries(
@@ -14,6 +14,7 @@ def boundaries(
     out: Path,
     model: str = "nuclei-boundaries",
     channel: Channel = None,
+    device: Device = "auto",
     overwrite: Annotated[bool, Flag] = False,
 ) -> int:
     """Predict how likely each pixel is outline, and object: maps for --boundaries of train, segment and rules check.
@@ -29,36 +30,18 @@ def boundaries(
     overwrite
         Replace maps that are there.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from segcritic.boundary_net import load, write_maps
-    from segcritic.errors import UserError
-    from segcritic.io.samples import find_sources
+    from segcritic.io.samples import find_samples
 
-    network = load(model)
-    sources = find_sources(images, channel=channel)
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is not a folder; give the name of a folder for the maps")
-    targets = {source.name: out / f"{source.name}.tif" for source in sources}
-    given = {source.image.resolve() for source in sources if isinstance(source.image, Path)}
-    for target in targets.values():
-        if target.resolve() in given:
-            raise UserError(f"the maps would replace the image {target}; give another folder")
-        if target.exists() and not overwrite:
-            raise UserError(f"{target} exists already; give another folder, or replace it by --overwrite")
-    failed: list[str] = []
-    console = Console()
-    for source in track(sources, "Predicting", console=console, disable=not console.is_terminal, transient=True):
-        try:
-            pixels = source.read().pixels
-        except UserError as error:
-            failed.append(str(error))
-            continue
-        write_maps(targets[source.name], network.maps(pixels))
-    done = len(sources) - len(failed)
-    if done:
-        print(f"{done} boundary map{'s' * (done != 1)}: {out}")
-    for sentence in failed:
-        print(f"segcritic: {sentence}", file=sys.stderr)
-    return 2 if failed else 0
+    network = load(model, device)
+    sources = find_samples(images, channel=channel)
+    targets = targets_in(out, sources, "the maps")
+    check_free(targets.values(), sources, "the maps", overwrite)
+    return each_file(
+        sources,
+        lambda sample: network.maps(sample.pixels),
+        lambda sample, maps: write_maps(targets[sample.name], maps),
+        lambda n_done: f"{counted(n_done, 'boundary map')}: {out}",
+        "Predicting",
+        "predicted",
+    )

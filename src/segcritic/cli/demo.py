@@ -17,12 +17,12 @@ def demo(*, out: Path = Path("demo")) -> None:
     """
     from skimage.data import coins
 
-    from segcritic import api
     from segcritic.cli.progress import TrainingProgress
     from segcritic.cli.segment import MEASUREMENTS, OVERLAYS
     from segcritic.io.atomic import atomic_path
     from segcritic.io.images import write_labels
     from segcritic.io.tables import write_measurements
+    from segcritic.models.fit import train_by_rules
     from segcritic.report import pictures as drawing
     from segcritic.report import write_report
     from segcritic.rules import init
@@ -36,7 +36,7 @@ def demo(*, out: Path = Path("demo")) -> None:
         init(NAME, rules)
     print(f"Learning to find coins, from {rules} alone ...", flush=True)
     with TrainingProgress() as progress:
-        model = api.train_by_rules(photograph, rules, on_image=progress.reading, on_progress=progress)
+        model = train_by_rules(photograph, rules, on_image=progress.reading, on_progress=progress)
     model.save(out / "model")
     found = model.analyse(photograph)
     labels = out / "labels"

@@ -1,7 +1,7 @@
 """Options that several verbs share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -25,6 +25,10 @@ Channel = Annotated[
         help="Which channel of the images: its number (from 0), its name in the file, or red, green, blue, gray, hue,"
         " saturation, value."
     ),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    Parameter(help="Where the networks run: auto is the first of cuda, mps and cpu that is there."),
 ]
 Flag = Parameter(negative="")
 """Of a switch that is off unless given: there is no --no-... form."""

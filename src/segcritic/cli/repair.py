@@ -1,13 +1,14 @@
 """`segcritic repair`: labels from any tool, the images and rules -> labels with the clear faults mended."""
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from segcritic.cli.each_file import check_free, counted, each_file, targets_in
 from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
 
 if TYPE_CHECKING:
+    from segcritic.io.samples import Sample
     from segcritic.search.repair import Change, Repaired
 
 CHANGES = "changes.csv"
@@ -50,57 +51,28 @@ def repair(
     allow_python
         Let rules of the model run the Python code that they name. Only for models that you trust.
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from segcritic.errors import UserError
     from segcritic.io.images import write_labels
     from segcritic.io.tables import write_measurements
-    from segcritic.models import repair_job
+    from segcritic.models.repair import plan_repair
 
-    job = repair_job.prepare(labels, images, rules, model, boundaries, superpixels, channel, allow_python)
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is not a folder; give a folder for the repaired labels")
-    targets = {pair.source.name: out / f"{pair.source.name}.tif" for pair in job.pairs}
-    inputs = {
-        path.resolve() for pair in job.pairs for path in (pair.labels, pair.source.image) if isinstance(path, Path)
-    }
-    for target in targets.values():
-        if target.resolve() in inputs:
-            raise UserError(f"the repaired labels would replace {target}; give another folder")
-    there = [path for path in (*targets.values(), out / CHANGES) if path.exists()]
-    if there and not overwrite:
-        raise UserError(f"{there[0]} exists already; give another folder, or replace it by --overwrite")
-
-    failed: list[str] = []
+    sources, mend = plan_repair(labels, images, rules, model, boundaries, superpixels, channel, allow_python)
+    targets = targets_in(out, sources, "the repaired labels")
+    check_free(targets.values(), sources, "the repaired labels", overwrite, others=[out / CHANGES])
     rows: dict[str, list[object]] = {name: [] for name in ("image", *_COLUMNS)}
-    console = Console()
-    progress = track(job.pairs, "Repairing", console=console, disable=not console.is_terminal, transient=True)
-    try:
-        for pair in progress:
-            try:
-                ready = pair.source.read()
-                result = job.repair(pair, ready)
-            except UserError as error:
-                failed.append(str(error))
-                continue
-            write_labels(targets[pair.source.name], result.labels, ready.pixel_size)
-            for change in result.changes:
-                for name, value in (("image", pair.source.name), *_row(change).items()):
-                    rows[name].append(value)
-            console.print(f"{pair.source.name}: {_summary(result)}", highlight=False, markup=False, soft_wrap=True)
-    finally:  # after Ctrl-C too: what was repaired is listed
-        if len(failed) < len(job.pairs):
+
+    def write(sample: "Sample", result: "Repaired") -> None:
+        write_labels(targets[sample.name], result.labels, sample.pixel_size)
+        for change in result.changes:
+            for name, value in (("image", sample.name), *_row(change).items()):
+                rows[name].append(value)
+        print(f"{sample.name}: {_summary(result)}")
+
+    def at_end(n_done: int) -> str:
+        if n_done:
             write_measurements(out / CHANGES, rows)
-    done = len(job.pairs) - len(failed)
-    if done:
-        changes = len(rows["image"])
-        print(f"{done} image{'s' * (done != 1)}, {changes} change{'s' * (changes != 1)}: {out}")
-    for sentence in failed:
-        print(f"segcritic: {sentence}", file=sys.stderr)
-    if failed and len(job.pairs) > 1:
-        print(f"segcritic: {len(failed)} of {len(job.pairs)} images could not be repaired", file=sys.stderr)
-    return 2 if failed else 0
+        return f"{counted(n_done, 'image')}, {counted(len(rows['image']), 'change')}: {out}"
+
+    return each_file(sources, mend, write, at_end, "Repairing", "repaired")
 
 
 _COLUMNS = ("change", "given", "result", "centroid_row", "centroid_col", "score_before", "score_after")

@@ -84,11 +84,12 @@ def check(
     from segcritic import api
     from segcritic.errors import UserError
     from segcritic.report import write_check
+    from segcritic.rules import load_rules
 
     page = None if out is None else out / "check.html"
     if page is not None and page.exists() and not overwrite:
         raise UserError(f"{page} exists already; give another folder, or replace it by --overwrite")
-    found = api.load_rules(file)
+    found = load_rules(file)
     with Console().status("Searching ...") if sys.stdout.isatty() else contextlib.nullcontext():
         checked, result = api.check_rules(
             found, images, boundaries=boundaries, superpixels=superpixels, channel=channel, at_most=at_most

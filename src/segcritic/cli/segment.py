@@ -1,19 +1,17 @@
 """`segcritic segment`: a model and images -> label images and measurements."""
 
 import contextlib
-import sys
 from collections import defaultdict
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
+from segcritic.cli.each_file import check_free, counted, each_file, targets_in
+from segcritic.cli.options import Boundaries, Channel, Device, Flag, Superpixels
 
 if TYPE_CHECKING:
-    from segcritic.io.samples import Source
-    from segcritic.models import Model, RecurrentModel
-    from segcritic.models.ensemble import Ensemble
+    from segcritic.io.samples import Sample, Source
+    from segcritic.models import Ensemble, Model
 
 MEASUREMENTS = "measurements.csv"
 OVERLAYS = "overlays"
@@ -32,6 +30,7 @@ def segment(
     adapt: float | None = None,
     ablate_state: Literal["lstm", "mask"] | None = None,
     overlay: Annotated[bool, Flag] = False,
+    device: Device = "auto",
     overwrite: Annotated[bool, Flag] = False,
     allow_python: Annotated[bool, Flag] = False,
 ) -> int:
@@ -64,117 +63,77 @@ def segment(
     allow_python
         Let rules of the model run the Python code that they name. Only for models that you trust.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from segcritic import models
     from segcritic.errors import UserError
     from segcritic.io.images import write_labels
     from segcritic.io.tables import write_measurements
-    from segcritic.models.ensemble import Ensemble
 
     if adapt is not None and not adapt > 0:
         raise UserError(f"--adapt is {adapt:g}; give seconds, a number above 0")
-    loaded: Model | Ensemble | RecurrentModel
-    if len(model) == 1 and isinstance(single := models.load(model[0], allow_python), models.RecurrentModel):
+    loaded = models.load(model, allow_python, device)
+    in_order = isinstance(loaded, models.RecurrentModel)
+    if isinstance(loaded, models.RecurrentModel):
         if refine or adapt is not None:
             raise UserError(f"--refine and --adapt go by rules, and the model {model[0]} has none; leave them out")
-        loaded = replace(single, ablate=ablate_state)
+        loaded = replace(loaded, ablate=ablate_state)
     elif ablate_state is not None:
         raise UserError("--ablate-state is for one recurrent model; leave it out")
-    else:
-        members = [models.load_rule_driven(name, allow_python) for name in model]
-        loaded = members[0] if len(members) == 1 else Ensemble(members, model)
-    loaded, sources = loaded.prepare(images, boundaries, superpixels, channel)
-    targets, table_path = _targets(sources, out, images, overlay, overwrite)
+    loaded, sources = loaded.to_samples(images, boundaries, superpixels, channel)
+    targets, table_path = _targets(sources, out, images)
+    overlays = [_overlay_path(target) for target in targets.values() if overlay]
+    check_free(targets.values(), sources, "the labels", overwrite, [table_path, *overlays])
     if adapt is not None and not isinstance(loaded, models.RecurrentModel):
         loaded = _adapted(loaded, sources, adapt)
-    in_order = isinstance(loaded, models.RecurrentModel)
-    apply = loaded.apply if isinstance(loaded, models.RecurrentModel) else partial(loaded.apply, refine=refine)
-    failed: list[str] = []
     rows: dict[str, list[Any]] = defaultdict(list)
-    n_objects = 0
-    console = Console()
-    progress = track(sources, "Segmenting", console=console, disable=not console.is_terminal, transient=True)
-    try:
-        for source in progress:
-            try:
-                ready = source.read()
-                result = apply(ready)
-            except UserError as error:
-                failed.append(str(error))
-                continue
-            write_labels(targets[source.name], result.labels, ready.pixel_size)
-            if overlay:
-                _write_overlay(targets[source.name], result.image, result.labels, in_order)
-            count = len(result.table["label"])
-            n_objects += count
-            rows["image"] += [source.name] * count
-            for name, values in result.table.items():
-                rows[name] += list(values) if count else []
-    finally:  # after Ctrl-C too: what was labelled is measured
+
+    def write(sample: "Sample", result: Any) -> None:
+        target, count = targets[sample.name], len(result.table["label"])
+        write_labels(target, result.labels, sample.pixel_size)
+        if overlay:
+            _write_overlay(target, result.image, result.labels, in_order)
+        for name, values in {"image": [sample.name] * count, **result.table}.items():
+            rows[name] += list(values)
+
+    def at_end(n_done: int) -> str:
         if rows:
             write_measurements(table_path, rows)
-    done = len(sources) - len(failed)
-    if done:
-        print(f"{done} image{'s' * (done != 1)}, {n_objects} object{'s' * (n_objects != 1)}: {out}")
-    for sentence in failed:
-        print(f"segcritic: {sentence}", file=sys.stderr)
-    if failed and len(sources) > 1:
-        print(f"segcritic: {len(failed)} of {len(sources)} images could not be segmented", file=sys.stderr)
-    return 2 if failed else 0
+        return f"{counted(n_done, 'image')}, {counted(len(rows['image']), 'object')}: {out}"
+
+    return each_file(sources, lambda sample: loaded.apply(sample, refine), write, at_end, "Segmenting", "segmented")
 
 
 def _adapted(loaded: "Model | Ensemble", sources: "list[Source]", seconds: float) -> "Model | Ensemble":
     """Adapt one model or each of several, and say what it brought. Images that cannot be read are told later."""
     from segcritic.cli.progress import TrainingProgress
     from segcritic.errors import UserError
-    from segcritic.models.adapt import adapt
-    from segcritic.models.ensemble import Ensemble
+    from segcritic.models import Ensemble
 
-    images = []
+    models = loaded.models if isinstance(loaded, Ensemble) else [loaded]
+    states, members = [], []
     for source in sources:
         with contextlib.suppress(UserError):
-            images.append(source.read())
-    members = []
-    for model in loaded.models if isinstance(loaded, Ensemble) else [loaded]:
+            sample = source.read()
+            if not sample.is_constant:
+                states.append(models[0].lean_state(sample))
+    for model in models:
         with TrainingProgress() as progress:
-            adapted = adapt(model, images, seconds, on_progress=progress)
+            member, adapted = model.adapted(states, seconds, on_progress=progress)
         rose = f"reward {adapted.before:.3f} -> {adapted.after:.3f}"
         kept = "" if adapted.after > adapted.before else "; no gain, the model stays as it was"
-        print(f"Adapted to {len(images)} image{'s' * (len(images) != 1)}: {rose}{kept}")
-        members.append(adapted.model)
+        print(f"Adapted to {counted(adapted.n_images, 'image')}: {rose}{kept}")
+        members.append(member)
     return Ensemble(members) if isinstance(loaded, Ensemble) else members[0]
 
 
-def _targets(
-    sources: "list[Source]", out: Path, images: Path, overlay: bool, overwrite: bool
-) -> tuple[dict[str, Path], Path]:
-    """Label file of each source, and the file of measurements; UserError when one would replace something."""
+def _targets(sources: "list[Source]", out: Path, images: Path) -> tuple[dict[str, Path], Path]:
+    """Label file of each source, and the file of measurements."""
     from segcritic.errors import UserError
 
-    if out.suffix.lower() in (".tif", ".tiff") and not out.is_dir():
-        if len(sources) > 1:
-            raise UserError(f"{out} is one file, but {images} holds {len(sources)} images; give a folder")
-        targets, table = {sources[0].name: out}, out.with_suffix(".csv")
-    else:
-        if out.exists() and not out.is_dir():
-            raise UserError(f"{out} is not a folder; give a folder, or for one image a file name ending in .tif")
-        targets, table = {source.name: out / f"{source.name}.tif" for source in sources}, out / MEASUREMENTS
-    inputs = {
-        path.resolve()
-        for source in sources
-        for path in (source.image, source.boundaries, source.superpixels)
-        if isinstance(path, Path)
-    }
-    for target in targets.values():
-        if target.resolve() in inputs:
-            raise UserError(f"the labels would replace the image {target}; give another folder")
-    files = [*targets.values(), table] + [_overlay_path(target) for target in targets.values() if overlay]
-    there = [path for path in files if path.exists()]
-    if there and not overwrite:
-        raise UserError(f"{there[0]} exists already; give another folder, or replace it by --overwrite")
-    return targets, table
+    if out.suffix.lower() not in (".tif", ".tiff") or out.is_dir():
+        return targets_in(out, sources, "the labels, or for one image a file name ending in .tif"), out / MEASUREMENTS
+    if len(sources) > 1:
+        raise UserError(f"{out} is one file, but {images} holds {len(sources)} images; give a folder")
+    return {sources[0].name: out}, out.with_suffix(".csv")
 
 
 def _overlay_path(target: Path) -> Path:

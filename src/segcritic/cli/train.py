@@ -2,10 +2,14 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
+from segcritic.cli.options import Boundaries, Channel, Device, Flag, Superpixels
+
+if TYPE_CHECKING:
+    from segcritic.models import Model, RecurrentModel
 
 
 def train(
@@ -26,6 +30,7 @@ def train(
     channel: Channel = None,
     upright: Annotated[bool, Flag] = False,
     batch: int | None = None,
+    device: Device = "auto",
     resume: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
 ) -> None:
@@ -67,46 +72,51 @@ def train(
     from segcritic import api
     from segcritic.cli.progress import TrainingProgress
     from segcritic.errors import UserError
-    from segcritic.models import Model
+    from segcritic.rules import load_rules
     from segcritic.training.folder import CHECKPOINT, check_target, is_model
 
-    own = _own_settings(
-        method,
-        rules={
-            "boundaries": boundaries,
-            "superpixels": superpixels,
-            "channel": channel,
-            "steps": steps,
-            "pretraining_steps": pretraining_steps,
-            "preset": preset,
-        },
-        recurrent={"upright": upright or None, "batch": batch},
-    )
     if resume and overwrite:
         raise UserError("--resume goes on with a model and --overwrite replaces it; give one of the two")
     check_target(out, replace=resume or overwrite)
-    checkpoint = out / CHECKPOINT
-    if resume and is_model(out) and not checkpoint.is_dir():
+    if resume and is_model(out) and not (out / CHECKPOINT).is_dir():
         raise UserError(f"the model {out} has no folder '{CHECKPOINT}' to go on from; train anew with --overwrite")
     if rules is not None:
-        api.load_rules(rules)  # a mistake in it, before anything is removed
-    old = out.with_name(f".{out.name}.{CHECKPOINT}")
+        load_rules(rules)  # a mistake in it, before anything is removed
+    with _checkpoint(out, overwrite) as checkpoint, TrainingProgress() as progress:
+        model = api.train(
+            images,
+            rules,
+            labels=labels,
+            method=method,
+            boundaries=boundaries,
+            superpixels=superpixels,
+            channel=channel,
+            preset=preset,
+            steps=steps,
+            pretraining_steps=pretraining_steps,
+            upright=upright,
+            batch=batch,
+            seed=seed,
+            minutes=minutes,
+            device=device,
+            checkpoint=checkpoint,
+            on_image=progress.reading,
+            on_progress=progress,
+        )
+    model.save(out)
+    print(f"{_summary(model)}: {out}")
+
+
+@contextlib.contextmanager
+def _checkpoint(out: Path, overwrite: bool) -> Iterator[Path]:
+    """The folder of the checkpoint in `out`; an old one goes only when a new training has begun."""
+    from segcritic.training.folder import CHECKPOINT
+
+    checkpoint, old = out / CHECKPOINT, out.with_name(f".{out.name}.{CHECKPOINT}")
     if overwrite and checkpoint.is_dir():
-        checkpoint.rename(old)  # it goes only when a new training has begun
+        checkpoint.rename(old)
     try:
-        with TrainingProgress() as progress:
-            model = api.train(
-                images,
-                rules,
-                labels=labels,
-                method=method,
-                seed=seed,
-                minutes=minutes,
-                checkpoint=checkpoint,
-                on_image=progress.reading,
-                on_progress=progress,
-                **own,
-            )
+        yield checkpoint
     finally:
         with contextlib.suppress(OSError):  # nothing is left behind by training that never began
             checkpoint.rmdir()
@@ -115,20 +125,14 @@ def train(
             shutil.rmtree(old)
         elif old.is_dir():
             old.rename(checkpoint)
-    model.save(out)
+
+
+def _summary(model: "Model | RecurrentModel") -> str:
+    """How training ended, in a few words."""
+    from segcritic.models import Model
+
     trained = model.actor if isinstance(model, Model) else model.agent
     stopped = "Stopped early; what was learned so far is kept. " if trained.interrupted else ""
     last = trained.curve[-1] if trained.curve else {}
-    told = next((f" ({name} {last[name]:.3f})" for name in ("reward", "dice") if name in last), "")
-    print(f"{stopped}Saved the model{told}: {out}")
-
-
-def _own_settings(method: str, **given: dict[str, Any]) -> dict[str, Any]:
-    """The method's own settings of those given by method; UserError when one of another method was given."""
-    from segcritic.errors import UserError
-
-    for other, settings in given.items():
-        for name, value in settings.items():
-            if other != method and value is not None:
-                raise UserError(f"--{name.replace('_', '-')} is for --method {other}; leave it out")
-    return {name: value for name, value in given[method].items() if value is not None}
+    measure = next((f" ({name} {last[name]:.3f})" for name in ("reward", "dice") if name in last), "")
+    return f"{stopped}Saved the model{measure}"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from segcritic.datasets.folder import Pairs
 from segcritic.errors import UserError
-from segcritic.io.images import pair_by_stem, read_labels, read_rgb
+from segcritic.io.images import read_labels, read_rgb
+from segcritic.io.samples import pair_files
 
 PAGE = "https://www.cvlibs.net/datasets/kitti/eval_instance_seg.php?benchmark=instanceSegmentation2015"
 TERMS = "CC BY-NC-SA 3.0"
@@ -35,9 +36,9 @@ def cars(path: str | os.PathLike[str]) -> Pairs:
     path = Path(path)
     for folder in (path, path / "training"):
         if (folder / "image_2").is_dir() and (folder / "instance").is_dir():
-            return Pairs(pair_by_stem(folder / "image_2", folder / "instance"), read_rgb, read_instances)
+            return Pairs(pair_files(folder / "image_2", folder / "instance"), read_rgb, read_instances)
     if (path / "images").is_dir() and (path / "labels").is_dir():
-        return Pairs(pair_by_stem(path / "images", path / "labels"), read_rgb)
+        return Pairs(pair_files(path / "images", path / "labels"), read_rgb)
     raise UserError(
         f"there are no street states in {path}; download data_semantics.zip from {PAGE} ({TERMS}) and unpack it "
         f"so that {path / 'training' / 'image_2'} and {path / 'training' / 'instance'} exist"

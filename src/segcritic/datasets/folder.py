@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +10,8 @@ from numpy.typing import NDArray
 
 from segcritic.errors import UserError
 from segcritic.io.atomic import atomic_path
-from segcritic.io.images import ColourImage, Image, pair_by_stem, read_image, read_labels, write_labels
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image and its true labels, (H, W) int32 of the image's shape, 0 = background."""
-
-    image: Image | ColourImage
-    labels: NDArray[np.int32]
+from segcritic.io.images import Image, read_image, read_labels, write_labels
+from segcritic.io.samples import Sample, pair_files
 
 
 class Pairs:
@@ -39,7 +31,7 @@ class Pairs:
     def __init__(
         self,
         pairs: Sequence[tuple[Path, Path]],
-        read_image: Callable[[Path], Image | ColourImage] = read_image,
+        read_image: Callable[[Path], Image] = read_image,
         read_labels: Callable[[Path], NDArray[np.int32]] = read_labels,
     ) -> None:
         self.pairs = list(pairs)
@@ -56,7 +48,7 @@ class Pairs:
             raise UserError(
                 f"{labels_path} has the shape {labels.shape} but its image {image_path} {shape}; they must be equal"
             )
-        return Sample(image, labels)
+        return Sample(image.stem, image.pixels, pixel_size=image.pixel_size, labels=labels)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
@@ -79,7 +71,7 @@ class Folder(Pairs):
     Examples
     --------
     >>> for sample in Folder("data/nuclei"):  # doctest: +SKIP
-    ...     print(sample.image.stem, sample.labels.max())
+    ...     print(sample.name, sample.labels.max())
     """
 
     def __init__(
@@ -94,7 +86,8 @@ class Folder(Pairs):
         for name in (images, labels):
             if not (self.path / name).is_dir():
                 raise UserError(f"{self.path} has no sub-folder '{name}'; it needs '{images}' and '{labels}'")
-        super().__init__(pair_by_stem(self.path / images, self.path / labels), partial(read_image, channel=channel))
+        pairs = pair_files(self.path / images, self.path / labels)
+        super().__init__(pairs, partial(read_image, channel=channel))
 
 
 def write_folder(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from segcritic.datasets.folder import Pairs
 from segcritic.errors import UserError
-from segcritic.io.images import pair_by_stem, read_rgb
+from segcritic.io.images import read_rgb
+from segcritic.io.samples import pair_files
 
 PAGE = "https://www.plant-phenotyping.org/datasets-home"
 PARTS = ("A1", "A2", "A3", "A4")
@@ -34,7 +35,7 @@ def leaves(path: str | os.PathLike[str], part: str | None = None) -> Pairs:
     if part is not None and part not in PARTS:
         raise UserError(f"there is no part '{part}' of the leaves with labels; choose one of {', '.join(PARTS)}")
     if part is None and (path / "images").is_dir() and (path / "labels").is_dir():
-        return Pairs(pair_by_stem(path / "images", path / "labels"), read_rgb)
+        return Pairs(pair_files(path / "images", path / "labels"), read_rgb)
     folders = [path / name for name in PARTS] if part is None else [path / part]
     if part is None or path.name == part:
         folders.append(path)

@@ -14,37 +14,26 @@ from numpy.typing import NDArray
 
 from segcritic.errors import UserError
 from segcritic.io.atomic import atomic_path
-from segcritic.io.formats import SUFFIXES, TIFF_SUFFIXES, Planes, read_planes
+from segcritic.io.check import as_colour, as_image, as_labels, as_probability
+from segcritic.io.formats import SUFFIXES, Planes, read_planes, tiff
 
 RGB_CHANNELS = ("red", "green", "blue", "gray", "hue", "saturation", "value")
 
 
 @dataclass(frozen=True)
 class Image:
-    """One channel of one image.
+    """One image that was read.
 
     Attributes
     ----------
-    pixels : (H, W) float32, the stored values (hue, saturation, value: in [0, 1])
-    stem : file name without folder and suffix ('a' for 'a.tif' and 'a.ome.tif')
-    pixel_size : micrometres a pixel; None where the file does not say
-    path : where it was read from
-    """
-
-    pixels: NDArray[np.float32]
-    stem: str
-    pixel_size: float | None
-    path: Path
-
-
-@dataclass(frozen=True)
-class ColourImage:
-    """A colour image.
-
-    Attributes
-    ----------
-    pixels : (H, W, 3) float32 in [0, 1]: red, green, blue
-    stem, pixel_size, path : as in `Image`
+    pixels : (H, W) float32 or (H, W, 3) float32 in [0, 1]
+        One channel's stored values (hue, saturation, value: in [0, 1]); or red, green and blue.
+    stem : str
+        File name without folder and suffix ('a' for 'a.tif' and 'a.ome.tif').
+    pixel_size : float or None
+        Micrometres a pixel; None where the file does not say.
+    path : Path
+        Where it was read from.
     """
 
     pixels: NDArray[np.float32]
@@ -84,32 +73,6 @@ def list_images(path: str | os.PathLike[str]) -> list[Path]:
     return found
 
 
-def pair_by_stem(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> list[tuple[Path, Path]]:
-    """Pair the image files of two folders (or files) by stem, sorted by it.
-
-    Raises
-    ------
-    UserError
-        When a path is missing or empty, a file has no partner, or two files of one folder share a stem.
-    """
-    left, right = _by_stem(first), _by_stem(second)
-    for folder, there, here in ((second, left, right), (first, right, left)):
-        lacking = sorted(set(there) - set(here))
-        if lacking:
-            more = f" (nor for {len(lacking) - 1} others)" if len(lacking) > 1 else ""
-            raise UserError(f"{folder} has no partner for {there[lacking[0]]}{more}; the stems must be equal")
-    return [(left[name], right[name]) for name in sorted(left)]
-
-
-def _by_stem(path: str | os.PathLike[str]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for file in list_images(path):
-        other = found.setdefault(stem(file), file)
-        if other is not file:
-            raise UserError(f"{other} and {file} have the same stem; remove or rename one of them")
-    return found
-
-
 def read_image(path: str | os.PathLike[str], channel: int | str | None = None) -> Image:
     """Read one channel of an image file.
 
@@ -127,11 +90,11 @@ def read_image(path: str | os.PathLike[str], channel: int | str | None = None) -
         chosen one, has fewer than 2 x 2 pixels, or pixels that are not finite.
     """
     path = Path(path)
-    file = read_planes(path, keep_palette=False)
-    return Image(_checked(_choose(file, channel, path), path), stem(path), file.pixel_size, path)
+    file = read_planes(path)
+    return Image(as_image(_choose(file, channel, path), str(path)), stem(path), file.pixel_size, path)
 
 
-def read_rgb(path: str | os.PathLike[str]) -> ColourImage:
+def read_rgb(path: str | os.PathLike[str]) -> Image:
     """Read an image file in colour, scaled to [0, 1] by what its type can hold: 8 bit by 255, 16 bit by 65535.
 
     The only channel of a grey image becomes red, green and blue alike; alpha channels are dropped, palettes applied.
@@ -143,20 +106,25 @@ def read_rgb(path: str | os.PathLike[str]) -> ColourImage:
         or, as floats, above 1.
     """
     path = Path(path)
-    file = read_planes(path, keep_palette=False)
+    file = read_planes(path)
     if not file.is_rgb and len(file.planes) > 1:
         raise UserError(f"{path} has {len(file.planes)} channels that are not red, green and blue; save it as RGB")
-    planes = by_range(_checked(file.planes, path), file.planes.dtype)
-    low, high = float(planes.min()), float(planes.max())
-    if low < 0 or high > 1:
-        raise UserError(f"{path} holds values from {low:g} to {high:g}; save it as 8 bit, or as floats from 0 to 1")
-    pixels = np.ascontiguousarray(np.moveaxis(np.broadcast_to(planes, (3, *planes.shape[1:])), 0, -1))
-    return ColourImage(pixels, stem(path), file.pixel_size, path)
+    return Image(as_colour(np.moveaxis(file.planes, 0, -1), str(path)), stem(path), file.pixel_size, path)
 
 
-def by_range(pixels: NDArray[np.float32], stored: np.dtype[Any]) -> NDArray[np.float32]:
-    """Divide pixels that were stored as integers by the greatest number of that type; floats and bool stay as is."""
-    return pixels / np.float32(np.iinfo(stored).max) if stored.kind in "ui" else pixels
+def read_probability(path: str | os.PathLike[str]) -> NDArray[np.float32]:
+    """Read a boundary map: (H, W) float32 in [0, 1]; of a file of two channels (2, H, W), see `check.as_probability`.
+
+    Raises
+    ------
+    UserError
+        As `read_image`, and when values lie outside of [0, 1].
+    """
+    path = Path(path)
+    file = read_planes(path)
+    pair = len(file.planes) == 2 and not file.is_rgb
+    values = file.planes if pair else _choose(file, None, path)
+    return as_probability(values, str(path), file.planes.dtype)
 
 
 def read_labels(path: str | os.PathLike[str]) -> NDArray[np.int32]:
@@ -181,13 +149,8 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.int32]:
     if labels.dtype.kind == "f":
         if not (np.isfinite(labels).all() and (labels == np.floor(labels)).all()):
             raise UserError(f"{path} holds fractions; a label image holds whole numbers: is this the image itself?")
-    elif labels.dtype.kind not in "bui":
-        raise UserError(f"{path} has pixels of type {labels.dtype}; a label image holds whole numbers")
-    if labels.size and labels.dtype.kind != "b":
-        low, high = labels.min(), labels.max()
-        if low < 0 or high > np.iinfo(np.int32).max:
-            raise UserError(f"{path} holds the label {low if low < 0 else high}; labels go from 0 to 2147483647")
-    return labels.astype(np.int32)
+        labels = labels.clip(-1, 2.0**62).astype(np.int64)  # whole numbers that a program saved as floats
+    return as_labels(labels, str(path))
 
 
 def write_labels(path: str | os.PathLike[str], labels: NDArray[Any], pixel_size: float | None = None) -> None:
@@ -210,7 +173,7 @@ def write_labels(path: str | os.PathLike[str], labels: NDArray[Any], pixel_size:
     labels = np.asarray(labels)
     if labels.ndim != 2 or labels.dtype.kind not in "bui" or (labels.size and labels.min() < 0):
         raise ValueError(f"labels must be (H, W) integers >= 0, not {labels.dtype} of shape {labels.shape}")
-    if Path(path).suffix.lower() not in TIFF_SUFFIXES:
+    if Path(path).suffix.lower() not in tiff.SUFFIXES:
         raise ValueError(f"label images are written as TIFF: {path} must end in .tif")
     dtype = np.uint32 if labels.size and labels.max() > np.iinfo(np.uint16).max else np.uint16
     # tifffile's own imagej mode takes neither compression nor uint32, so the header that ImageJ looks for is spelt out.
@@ -222,23 +185,6 @@ def write_labels(path: str | os.PathLike[str], labels: NDArray[Any], pixel_size:
             temporary, labels.astype(dtype), compression="zlib", metadata=None, photometric="minisblack",
             description="ImageJ=1.11a\nimages=1\n" + ("unit=um\n" if pixel_size is not None else ""), **resolution,
         )  # fmt: skip
-
-
-def _checked(pixels: NDArray[Any], path: Path) -> NDArray[np.float32]:
-    """Refuse pixels (..., H, W) that are no finite numbers, or too few, and return them as float32."""
-    if pixels.dtype.kind not in "buif":
-        raise UserError(f"{path} has pixels of type {pixels.dtype}; save it with integer or float pixels")
-    with np.errstate(over="ignore"):
-        pixels = np.ascontiguousarray(pixels, dtype=np.float32)
-    height, width = pixels.shape[-2:]
-    if min(height, width) < 2:
-        size = "an image of one pixel" if height == width == 1 else f"an image of {height} x {width} pixels"
-        raise UserError(f"{path} is {size}; there is nothing to segment, give one of at least 2 x 2")
-    finite = np.isfinite(pixels).reshape(-1, height, width).all(axis=0)
-    not_finite = finite.size - int(finite.sum())
-    if not_finite:
-        raise UserError(f"{path} has {not_finite} pixels that are NaN or infinite; replace them, for instance by 0")
-    return pixels
 
 
 def _choose(file: Planes, channel: int | str | None, path: Path) -> NDArray[Any]:

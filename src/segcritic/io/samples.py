@@ -1,45 +1,54 @@
-"""What the user hands over (files, folders or arrays), paired image by image and checked."""
+"""What the user hands over (files, folders or arrays), paired image by image, and read one at a time.
+
+`find_samples` pairs and reads nothing, so that a folder may be larger than the memory; `Source.read` reads and checks
+one image with all that belongs to it.
+"""
 
 import os
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segcritic.errors import InputWarning, UserError
-from segcritic.io.formats import read_planes
-from segcritic.io.images import by_range, list_images, read_image, read_labels, read_rgb, stem
-from segcritic.rules import Rules, SuperpixelRule
+from segcritic.errors import UserError
+from segcritic.io.check import as_colour, as_image, as_labels, as_probability
+from segcritic.io.images import list_images, read_image, read_labels, read_probability, read_rgb, stem
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Images: TypeAlias = PathLike | NDArray[Any] | Sequence[PathLike | NDArray[Any]]
-
-
-SUPERPIXEL_METHODS: tuple[str, ...] = get_args(SuperpixelRule.model_fields["method"].annotation)
+Labels: TypeAlias = Images | Sequence[NDArray[Any] | None]
+Item: TypeAlias = Path | NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
-    """One image, read and checked, with what goes with it.
+class Sample:
+    """One image, read and checked, with what belongs to it.
 
     Attributes
     ----------
-    name : stem of the file; 'image 0' for an array
-    pixels : (H, W) float32, as stored; (H, W, 3) float32 in [0, 1] if it was read in colour
-    boundaries : (H, W) float32 in [0, 1], or (2, H, W) with the probability of object as second plane, or None
-    superpixels : (H, W) integers, or None
-    pixel_size : micrometres a pixel, or None
+    name : str
+        Stem of the file; 'image 0' for an array.
+    pixels : (H, W) float32 or (H, W, 3) float32
+        As stored; in colour in [0, 1].
+    boundaries : (H, W) or (2, H, W) float32 in [0, 1], optional
+        Probability of outline; the second plane is the probability of object.
+    superpixels : (H, W) int32, optional
+        The user's own.
+    pixel_size : float, optional
+        Micrometres a pixel.
+    labels : (H, W) int32, optional
+        0 = background, every other number one object.
     """
 
     name: str
     pixels: NDArray[np.float32]
-    boundaries: NDArray[np.float32] | None
-    superpixels: NDArray[np.integer] | None
-    pixel_size: float | None
+    boundaries: NDArray[np.float32] | None = None
+    superpixels: NDArray[np.integer] | None = None
+    pixel_size: float | None = None
+    labels: NDArray[np.int32] | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -49,265 +58,211 @@ class Ready:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One image that can be read, and the boundary map and the superpixels that go with it, if any."""
+    """A sample that was not read yet: for each part of it a file or an array, or None. Attributes as of `Sample`."""
 
     name: str
-    image: Path | NDArray[Any]
-    boundaries: Path | NDArray[Any] | None = None
-    superpixels: Path | NDArray[Any] | None = None
+    image: Item
+    labels: Item | None = None
+    boundaries: Item | None = None
+    superpixels: Item | None = None
     channel: int | str | None = None
     colour: bool = False
 
-    def read(self) -> Ready:
+    def read(self) -> Sample:
         """Read the files. Raises UserError, naming the file, when one cannot be used or the shapes differ."""
+        pixels, pixel_size = self._read_image()
+        shape = pixels.shape[:2]
+        return Sample(
+            self.name,
+            pixels,
+            self._read(self.boundaries, "boundary map", read_probability, as_probability, shape),
+            self._read(self.superpixels, "superpixel image", read_labels, as_labels, shape),
+            pixel_size,
+            self._read(self.labels, "label image", read_labels, as_labels, shape),
+        )
+
+    def _read_image(self) -> tuple[NDArray[np.float32], float | None]:
         if isinstance(self.image, Path):
             image = read_rgb(self.image) if self.colour else read_image(self.image, self.channel)
-            pixels, pixel_size = image.pixels, image.pixel_size
-        elif self.colour:
-            pixels, pixel_size = _coloured(self.image, self.name), None
-        else:
-            pixels, pixel_size = _checked(self.image, self.name).astype(np.float32), None
-        boundaries, pieces = self.boundaries, self.superpixels
-        if boundaries is not None:
-            name = str(boundaries) if isinstance(boundaries, Path) else f"the boundary map of {self.name}"
-            boundaries = _read_boundaries(boundaries, name)
-            _same_shape(boundaries, pixels, name, self.described)
-        if pieces is not None:
-            name = str(pieces) if isinstance(pieces, Path) else f"the superpixel image of {self.name}"
-            pieces = read_labels(pieces) if isinstance(pieces, Path) else np.asarray(pieces)
-            if not np.issubdtype(pieces.dtype, np.integer):
-                raise UserError(f"{name} holds {pieces.dtype} numbers; give integers, one number a superpixel")
-            _same_shape(pieces, pixels, name, self.described)
-        return Ready(self.name, pixels, boundaries, pieces, pixel_size)
+            return image.pixels, image.pixel_size
+        return (as_colour if self.colour else as_image)(self.image, self.name), None
+
+    def _read(
+        self,
+        item: Item | None,
+        what: str,
+        read: Callable[[Path], NDArray[Any]],
+        check: Callable[[NDArray[Any], str], NDArray[Any]],
+        shape: tuple[int, ...],
+    ) -> NDArray[Any] | None:
+        if item is None:
+            return None
+        name = str(item) if isinstance(item, Path) else f"the {what} of {self.name}"
+        array = read(item) if isinstance(item, Path) else check(item, name)
+        if array.shape[-2:] != shape:
+            image = f"its image {self.image}" if isinstance(self.image, Path) else "its image"
+            raise UserError(f"{name} has the shape {array.shape}, but {image} {shape}; make them equal")
+        return array
 
     @property
     def described(self) -> str:
         """The image's path, or its name if it is an array."""
         return str(self.image) if isinstance(self.image, Path) else self.name
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that it is read from."""
+        parts = (self.image, self.labels, self.boundaries, self.superpixels)
+        return [part for part in parts if isinstance(part, Path)]
 
-def find_sources(
+
+def find_samples(
     images: Images,
+    labels: Labels | None = None,
     boundaries: Images | None = None,
     superpixels: Images | None = None,
+    *,
+    labelled: Literal["all", "some", "only"] = "all",
     channel: int | str | None = None,
     colour: bool = False,
 ) -> list[Source]:
-    """List the images and pair each with its boundary map and superpixels, by stem for files, by order for arrays.
+    """List the images, each with what belongs to it: files are paired by stem, arrays by order.
 
     Parameters
     ----------
-    images : a file, a folder, an (H, W) array, or a list of files and arrays
-    boundaries, superpixels : likewise; files and folders go with files, arrays with arrays
-    channel : which channel of image files to read, as in `images.read_image`
-    colour : read red, green and blue instead; arrays may be (H, W, 3)
+    images : path, (H, W) array, or list of these
+        A file, a folder, an array, or several.
+    labels, boundaries, superpixels : likewise, optional
+        Folders may hold more of them than images. Of arrays there must be as many as images; labels may be None.
+    labelled : {"all", "some", "only"}
+        Every image needs labels; or some have them; or images without are passed over, and the order is the labels'.
+        Of "some" and "only", every label image needs its image.
+    channel : int or str, optional
+        Of the image files, as in `images.read_image`.
+    colour : bool
+        Read red, green and blue instead; arrays may be (H, W, 3).
 
     Raises
     ------
     UserError
-        When a path is missing or empty, two images share a stem, or an image has no partner.
+        When a path is missing or empty, two files share a stem, or one has no partner.
     """
-    found = _listed(images)
-    names = [stem(item) if isinstance(item, Path) else f"image {k}" for k, item in enumerate(found)]
-    first: dict[str, Path | NDArray[Any]] = {}
-    for name, item in zip(names, found, strict=True):
-        other = first.setdefault(name, item)
-        if other is not item:
-            raise UserError(f"{other} and {item} have the same stem; remove or rename one of them")
-    maps = _companions(found, names, boundaries, "boundary map")
-    pieces = _companions(found, names, superpixels, "superpixels")
-    return [Source(*row, channel, colour) for row in zip(names, found, maps, pieces, strict=True)]
+    pictures = _list_given(images, "image")
+    truth: list[Item | None] = [None] * len(pictures.items)
+    if labels is not None and labelled == "all":
+        truth = _partners(pictures, _list_given(labels, "label image"))
+    elif labels is not None:
+        annotated = _list_given(labels, "label image")
+        numbers = _pair(annotated, pictures)
+        for number, item in zip(numbers, annotated.items, strict=True):
+            truth[number] = item
+        if all(item is None for item in truth):
+            raise UserError("no image has labels; give some, or leave the labels away")
+        if labelled == "only":
+            pictures, truth = pictures.only(numbers), annotated.items
+    maps = _partners(pictures, None if boundaries is None else _list_given(boundaries, "boundary map"))
+    pieces = _partners(pictures, None if superpixels is None else _list_given(superpixels, "superpixel image"))
+    rows = zip(pictures.names, pictures.items, truth, maps, pieces, strict=True)
+    return [Source(*row, channel, colour) for row in rows]  # type: ignore[arg-type]  # an image None is told when read
 
 
-def find_annotated(images: Images, labels: Images) -> list[tuple[Source, Path | NDArray[Any]]]:
-    """List images, to be read in colour, each with its labels, paired as in `find_sources`; errors likewise."""
-    sources = find_sources(images, colour=True)
-    found = _companions([source.image for source in sources], [source.name for source in sources], labels, "labels")
-    return [(source, item) for source, item in zip(sources, found, strict=True) if item is not None]
+def pair_files(
+    first: PathLike, second: PathLike, what: tuple[str, str] = ("image", "label image")
+) -> list[tuple[Path, Path]]:
+    """Pair the image files of two folders by stem, none left over, sorted by stem; or two files, as they are named.
 
-
-def choose_superpixels(
-    rules: Rules, superpixels: Images | None, has_boundaries: bool = False
-) -> tuple[Rules, Images | None]:
-    """Tell a method's name from files of superpixels: the rules that ask for the method, and None; or as given.
-
-    With boundary maps, superpixels come from the maps where the rules would take shells of the image.
+    Parameters
+    ----------
+    first, second : path
+    what : two str
+        What they hold, for messages.
 
     Raises
     ------
     UserError
-        When `superpixels` is neither a method nor a path that exists.
+        When a path is missing or empty, a file has no partner, or two files of one folder share a stem.
     """
-    if has_boundaries and superpixels is None and (rules.superpixels is None or rules.superpixels.method == "shells"):
-        superpixels = "boundaries"
-    if superpixels is None or not isinstance(superpixels, str):
-        return rules, superpixels
-    if superpixels in SUPERPIXEL_METHODS:
-        if rules.superpixels is None or rules.superpixels.method != superpixels:
-            chosen = SuperpixelRule.model_validate({"method": superpixels})
-            rules = rules.model_copy(update={"superpixels": chosen})
-        return rules, None
-    if not Path(superpixels).exists():
-        methods = ", ".join(SUPERPIXEL_METHODS)
-        raise UserError(f"superpixels: '{superpixels}' is neither a method ({methods}) nor a folder that exists")
-    return rules, superpixels
+    one, other = _list_given(first, what[0]), _list_given(second, what[1])
+    numbers = _pair(one, other)
+    _pair(other, one)
+    pairs = zip(one.items, other.only(numbers).items, strict=True)
+    return sorted(pairs, key=lambda pair: stem(pair[0]))  # type: ignore[arg-type,return-value]  # paths, being listed
 
 
-def warn_of_scale(rules: Rules, image: Ready) -> None:
-    """Warn when an image's pixels are not of the size on which rules in micrometres count."""
-    stated, real = rules.pixel_size, image.pixel_size
-    if stated is not None and real is not None and not 0.95 < stated / real < 1.05:
-        message = f"{image.name}: the file says {real:.3g} micrometres a pixel, the rules {stated:.3g}; rules in um go"
-        warnings.warn(f"{message} by the latter", InputWarning, stacklevel=3)
+@dataclass(frozen=True, eq=False)
+class _Listing:
+    """Files and arrays of one kind, as the user gave them; None stands for an image that has none."""
+
+    what: str
+    place: str
+    items: list[Item | None]
+    names: list[str]
+    is_folder: bool
+
+    def described(self, number: int) -> str:
+        item = self.items[number]
+        return str(item) if isinstance(item, Path) else self.names[number]
+
+    def only(self, numbers: Iterable[int]) -> "_Listing":
+        numbers = list(numbers)
+        items, names = [self.items[n] for n in numbers], [self.names[n] for n in numbers]
+        return _Listing(self.what, self.place, items, names, self.is_folder)
 
 
-def _listed(images: Images) -> list[Path | NDArray[Any]]:
-    if isinstance(images, str | os.PathLike):
-        return list(list_images(images))
-    if isinstance(images, np.ndarray):  # of any shape: one of (H, W, 3) is not H images, and is refused when read
-        return [images]
-    items = [Path(item) if isinstance(item, str | os.PathLike) else np.asarray(item) for item in images]
-    for item in items:
-        if isinstance(item, Path):
-            list_images(item)  # says so when it does not exist
+def _list_given(given: Labels, what: str) -> _Listing:
+    """List what the user gave as `what`, and read nothing."""
+    items: list[Item | None]
+    if isinstance(given, str | os.PathLike):
+        items = list(list_images(given))
+    elif isinstance(given, np.ndarray):  # of any shape: one of (H, W, 3) is not H images, and is refused when read
+        items = [given]
+    else:
+        items = [_item(item) for item in given]
     if not items:
-        raise UserError("there are no images; give at least one")
-    return items
+        raise UserError(f"there are no {what}s; give at least one")
+    names = [stem(item) if isinstance(item, Path) else f"image {k}" for k, item in enumerate(items)]
+    first: dict[str, Item | None] = {}
+    for name, item in zip(names, items, strict=True):
+        if first.setdefault(name, item) is not item:
+            raise UserError(f"{first[name]} and {item} have the same stem; remove or rename one of them")
+    is_path = isinstance(given, str | os.PathLike)
+    place = str(given) if is_path else f"the list of {what}s"
+    return _Listing(what, place, items, names, is_path and Path(given).is_dir())
 
 
-def _companions(
-    images: list[Path | NDArray[Any]], names: list[str], others: Images | None, what: str
-) -> list[Path | NDArray[Any] | None]:
-    if others is None:
-        return [None] * len(images)
-    found = _listed(others)
-    if len(found) == len(images) == 1 or all(isinstance(item, np.ndarray) for item in found):
-        if len(found) != len(images):
-            raise UserError(f"there are {len(images)} images, but {len(found)} {what} arrays; give one for each image")
-        return list(found)
-    by_stem: dict[str, Path] = {}
-    for item in found:
-        if isinstance(item, Path) and by_stem.setdefault(stem(item), item) is not item:
-            raise UserError(f"{by_stem[stem(item)]} and {item} have the same stem; remove or rename one of them")
-    for image, name in zip(images, names, strict=True):
-        if name not in by_stem:
-            raise UserError(f"{others} has no {what} for {image}; it needs a file named {name}.tif or {name}.png")
-    return [by_stem[name] for name in names]
+def _item(given: PathLike | NDArray[Any] | None) -> Item | None:
+    if isinstance(given, str | os.PathLike):
+        path = Path(given)
+        list_images(path)  # says so when it does not exist
+        return path
+    return None if given is None else np.asarray(given)
 
 
-def _checked(array: NDArray[Any], name: str) -> NDArray[Any]:
-    array = np.asarray(array)
-    if array.ndim != 2 or array.dtype.kind not in "buif":
-        raise UserError(
-            f"{name} has the shape {array.shape} and type {array.dtype}; give numbers of shape (height, width),"
-            " one channel at a time"
-        )
-    if min(array.shape) < 2:
-        size = "an image of one pixel" if array.size == 1 else f"an image of {array.shape[0]} x {array.shape[1]} pixels"
-        raise UserError(f"{name} is {size}; there is nothing to segment, give one of at least 2 x 2")
-    with np.errstate(over="ignore"):
-        not_finite = 0 if array.dtype.kind in "bui" else array.size - int(np.isfinite(array.astype(np.float32)).sum())
-    if not_finite:
-        raise UserError(f"{name} has {not_finite} pixels that are NaN or infinite; replace them, for instance by 0")
-    return array
+def _partners(first: _Listing, second: _Listing | None) -> list[Item | None]:
+    return [None] * len(first.items) if second is None else [second.items[number] for number in _pair(first, second)]
 
 
-def _coloured(array: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """Give an array (H, W) or (H, W, 3) as RGB in [0, 1]: integers are divided by the largest number of their type."""
-    array = np.asarray(array)
-    channels = [array] if array.ndim == 2 else list(np.moveaxis(array, -1, 0)) if array.ndim == 3 else []
-    if len(channels) not in (1, 3, 4):
-        raise UserError(f"{name} has the shape {array.shape}; give red, green and blue as (height, width, 3)")
-    planes = [by_range(_checked(plane, name).astype(np.float32), array.dtype) for plane in channels[:3]]
-    pixels = np.stack(planes if len(planes) == 3 else planes * 3, -1)
-    low, high = float(pixels.min()), float(pixels.max())
-    if low < 0 or high > 1:
-        raise UserError(f"{name} holds values from {low:g} to {high:g}; give 8-bit colours, or floats from 0 to 1")
-    return pixels
+def _pair(first: _Listing, second: _Listing) -> list[int]:
+    """THE pairing: of each of the first, the number of its partner among the second, which may hold more.
 
-
-def _read_boundaries(source: Path | NDArray[Any], name: str) -> NDArray[np.float32]:
-    """Read a boundary map, (H, W) or (2, H, W): integers are divided by the largest of their type, floats in [0, 1]."""
-    if isinstance(source, Path):
-        file = read_planes(source, keep_palette=False)
-        stored = file.planes.dtype
-        pair = len(file.planes) == 2 and not file.is_rgb
-        planes = [read_image(source, k if pair else None).pixels for k in range(1 + pair)]
-    else:
-        array = np.asarray(source)
-        stored = array.dtype
-        pair = array.ndim == 3 and len(array) == 2
-        planes = [_checked(plane, name) for plane in (array if pair else [array])]
-    values = np.stack(planes) if pair else planes[0]
-    values = by_range(np.asarray(values, np.float32), stored)
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 1:
-        raise UserError(f"{name} holds values from {low:g} to {high:g}; a boundary probability lies between 0 and 1")
-    return values
-
-
-def _same_shape(array: NDArray[Any], pixels: NDArray[Any], name: str, image: str) -> None:
-    if array.shape[-2:] != pixels.shape:
-        raise UserError(f"{name} has the shape {array.shape}, but its image {image} {pixels.shape}; make them equal")
-
-
-Labels: TypeAlias = Images | Sequence[NDArray[Any] | None]
-
-
-def pair_labels(sources: Sequence[Source], labels: Labels) -> dict[int, NDArray[np.int32]]:
-    """Read the labels of those images that have any.
-
-    Parameters
-    ----------
-    sources : the images
-    labels : files or a folder, paired with the images by stem; or arrays, one for each image, None for those without
-
-    Returns
-    -------
-    Of the numbers of images with labels, the labels, (H, W) int32.
-
-    Raises
-    ------
-    UserError
-        When labels have no image, cannot be read, or look like a mask of one value.
+    Files meet by their stems. Where there are arrays, or a file was named that meets one other, it goes by order.
     """
-    if isinstance(labels, np.ndarray):
-        arrays: list[Any] = [labels]
-    elif isinstance(labels, Sequence) and any(item is None or isinstance(item, np.ndarray) for item in labels):
-        arrays = list(labels)
-    else:
-        return _labels_by_stem(sources, labels)  # pyright: ignore[reportArgumentType]
-    if len(arrays) != len(sources):
+    by_order = any(not isinstance(item, Path) for item in (*first.items, *second.items))
+    alone = len(first.items) == len(second.items) == 1 and not (first.is_folder and second.is_folder)
+    if by_order and len(first.items) != len(second.items):
         raise UserError(
-            f"there are {len(sources)} images, but {len(arrays)} label arrays; give one for each image, None for none"
+            f"there are {len(first.items)} {first.what}s, but {len(second.items)} {second.what}s; give one for each"
+            f"{' (None for an image without labels)' * any(item is None for item in first.items)}"
         )
-    found = {}
-    for number, item in enumerate(arrays):
-        if item is not None:
-            found[number] = _checked_labels(np.asarray(item), f"the label array of {sources[number].name}")
-    if not found:
-        raise UserError("no image has labels; give some, or leave the labels away")
-    return found
-
-
-def _labels_by_stem(sources: Sequence[Source], labels: Images) -> dict[int, NDArray[np.int32]]:
-    number = {source.name: k for k, source in enumerate(sources)}
-    others = find_sources(labels)
-    if len(sources) == len(others) == 1:
-        number = {others[0].name: 0}
-    found = {}
-    for other in others:
-        assert isinstance(other.image, Path)
-        if other.name not in number:
-            raise UserError(f"there is no image for the labels {other.image}; the stems must be equal")
-        found[number[other.name]] = _checked_labels(read_labels(other.image), str(other.image))
-    return found
-
-
-def _checked_labels(labels: NDArray[Any], name: str) -> NDArray[np.int32]:
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise UserError(f"{name} holds {labels.dtype} numbers; give integers, one number an object")
-    values = np.unique(labels)
-    if len(values) == 2 and values[0] == 0 and values[1] == 255:
-        raise UserError(f"{name} holds 0 and 255 only: a mask, which does not tell objects apart; number the objects")
-    return labels.astype(np.int32)
+    if by_order or alone:
+        return list(range(len(first.items)))
+    number = {name: k for k, name in enumerate(second.names)}
+    lacking = [k for k, name in enumerate(first.names) if name not in number]
+    if lacking:
+        name, n_more = first.names[lacking[0]], len(lacking) - 1
+        more = f" (nor for {n_more} other{'s' * (n_more > 1)})" if n_more else ""
+        raise UserError(
+            f"{second.place} has no {second.what} for {first.described(lacking[0])}{more}; it needs a file named"
+            f" {name}.tif or {name}.png"
+        )
+    return [number[name] for name in first.names]

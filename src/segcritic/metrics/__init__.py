@@ -1,6 +1,6 @@
 """How good is a segmentation? Metrics on label images (integers, 0 = background, every other value one object)."""
 
-from segcritic.metrics.evaluate import METRICS, Scores, evaluate, evaluate_folders
+from segcritic.metrics.evaluate import METRICS, Scores, evaluate, score_images
 from segcritic.metrics.information import VariationOfInformation, variation_of_information
 from segcritic.metrics.matching import Matching, matching
 from segcritic.metrics.overlap import Overlap
@@ -14,8 +14,8 @@ __all__ = [
     "VariationOfInformation",
     "dice_per_step",
     "evaluate",
-    "evaluate_folders",
     "matching",
     "mean_dice_per_step",
+    "score_images",
     "variation_of_information",
 ]

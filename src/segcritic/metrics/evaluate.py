@@ -1,16 +1,13 @@
-"""Every metric at once, for one image, for many, or for two folders of label images."""
+"""Every metric at once, for one image or for many."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
-from segcritic.io.images import pair_by_stem, read_labels, stem
 from segcritic.metrics.counting import difference_in_count, symmetric_best_dice
 from segcritic.metrics.coverage import (
     false_negative_fraction,
@@ -87,28 +84,11 @@ def evaluate(
     if not len(many_labels) == len(many_truth) == len(names):
         counts = f"{len(many_labels)} segmentations, {len(many_truth)} truths and {len(names)} names"
         raise UserError(f"cannot compare {counts}; give as many of each")
-    return _scores(zip(names, many_labels, many_truth, strict=True), ignore_background)
+    return score_images(zip(names, many_labels, many_truth, strict=True), ignore_background)
 
 
-def evaluate_folders(
-    labels_path: str | os.PathLike[str], truth_path: str | os.PathLike[str], ignore_background: bool = False
-) -> Scores:
-    """Compare label images on disk: two files, or two folders whose files are paired by stem ('a.tif' with 'a.png').
-
-    Raises
-    ------
-    UserError
-        When a path is missing, a file has no partner, two files of a folder share a stem, a file is no label image, or
-        a pair differs in shape.
-    """
-    if Path(labels_path).is_file() and Path(truth_path).is_file():
-        pairs = [(Path(labels_path), Path(truth_path))]  # two files may be named as they please
-    else:
-        pairs = pair_by_stem(labels_path, truth_path)
-    return _scores(((stem(b), read_labels(a), read_labels(b)) for a, b in pairs), ignore_background)
-
-
-def _scores(images: Iterable[tuple[str, NDArray[Any], NDArray[Any]]], ignore_background: bool) -> Scores:
+def score_images(images: Iterable[tuple[str, NDArray[Any], NDArray[Any]]], ignore_background: bool = False) -> Scores:
+    """As `evaluate`, of name, labels and truth of each image, one after the other: files need not be held in memory."""
     names, rows, steps = [], [], []
     for name, labels, truth in images:
         if labels.shape != truth.shape:

@@ -1,6 +1,8 @@
 """A trained model: samples in, segmentations out."""
 
+from segcritic.models.ensemble import Ensemble
+from segcritic.models.load import load, load_rule_driven
 from segcritic.models.recurrent import RecurrentModel
-from segcritic.models.stateless import InputNeeds, Model, load, load_rule_driven
+from segcritic.models.stateless import InputNeeds, Model
 
-__all__ = ["InputNeeds", "Model", "RecurrentModel", "load", "load_rule_driven"]
+__all__ = ["Ensemble", "InputNeeds", "Model", "RecurrentModel", "load", "load_rule_driven"]

@@ -1,20 +1,17 @@
 """The card of a new model, Markdown: what it looks for, and how it was trained."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from typing import Any
 
+from segcritic.recurrent.train import TrainedAgent
 from segcritic.rules import Rules
-
-if TYPE_CHECKING:
-    from segcritic.recurrent.train import TrainedAgent
 
 
 def rules_card(
     rules: Rules, n_images: int, curve: Sequence[dict[str, Any]], seed: int, preset: str, n_labelled: int = 0
 ) -> str:
     """Return the card of a model trained by rules."""
-    from segcritic import __version__
-
     last = curve[-1] if curve else {}
     name = rules.name or "a model"
     learned = "learned from rules alone" if not n_labelled else "learned from rules and labels"
@@ -27,7 +24,7 @@ def rules_card(
         "| | |",
         "|---|---|",
         "| method | stateless actor-critic (after Hilt et al. 2023) |",
-        f"| segcritic | {__version__}, preset {preset}, seed {seed} |",
+        f"| segcritic | {version('segcritic')}, preset {preset}, seed {seed} |",
     ]
     if last:
         lines += [
@@ -39,15 +36,13 @@ def rules_card(
     return "\n".join(lines)
 
 
-def labels_card(agent: "TrainedAgent", n_images: int, seed: int) -> str:
+def labels_card(agent: TrainedAgent, n_images: int, seed: int) -> str:
     """Return the card of a model trained from labels."""
-    from segcritic import __version__
-
     settings = agent.settings
     seconds = agent.curve[-1]["seconds"] if agent.curve else 0
     rows = [
         "| method | recurrent actor-critic (after Araslanov et al. 2019): one mask at a time |",
-        f"| segcritic | {__version__}, seed {seed}, objective {settings.objective} |",
+        f"| segcritic | {version('segcritic')}, seed {seed}, objective {settings.objective} |",
         f"| view | {settings.height} x {settings.width} pixels{', zoomed to the foreground' * settings.zoom} |",
         f"| objects | at most {settings.max_objects} in an image |",
         f"| training | {seconds:.0f} s |",

@@ -2,25 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
-from segcritic.io.samples import Images, Ready, Source, warn_of_scale
+from segcritic.io.samples import Images, Labels, Sample, Source
 from segcritic.metrics.overlap import Overlap
-from segcritic.models import Model
+from segcritic.models.base import Segmenter
+from segcritic.models.stateless import Model, warn_of_scale
+from segcritic.stateless.adapt import check_seconds
+from segcritic.stateless.predict import Segmentation, label_state, split_logits
+from segcritic.stateless.state import make_state
 from segcritic.training.threads import few_threads
-
-if TYPE_CHECKING:
-    from segcritic.stateless.predict import Segmentation
 
 _SURE = 1e-6  # split probabilities stay this far from 0 and 1
 
 
-class Ensemble:
-    """Models that differ in their weights alone, such as of several seeds.
+class Ensemble(Segmenter):
+    """Models that differ in their weights alone, such as of several seeds, and decide together.
+
+    The table of a segmentation has a further column, 'confidence': the mean over the models of the best intersection
+    over union of the object with one that the model finds alone, in [0, 1].
 
     Parameters
     ----------
@@ -32,13 +35,24 @@ class Ensemble:
     Raises
     ------
     UserError
-        When two models differ in what they need or in their rules; it names them.
+        When there is none, or two differ in what they need or in their rules; it names them.
+
+    Examples
+    --------
+    >>> import segcritic
+    >>> model = segcritic.load("nuclei")
+    >>> both = segcritic.Ensemble([model, model])  # or load(["nuclei", "another-model/"])
     """
 
-    def __init__(self, models: Sequence[Model], names: Sequence[str] = ()):
-        first = models[0]
+    def __init__(self, models: Sequence[Segmenter], names: Sequence[str] = ()):
+        if not models:
+            raise UserError("there are no models; give at least one")
         names = names or [f"number {k + 1}" for k in range(len(models))]
+        self.models: list[Model] = []
         for model, name in zip(models, names, strict=True):
+            if not isinstance(model, Model):
+                raise UserError(f"the model {name} learned from labels and has no rules; give models trained by rules")
+            first = self.models[0] if self.models else model
             if model.needs != first.needs:
                 raise UserError(
                     f"the models {names[0]} and {name} take different input (channel, boundary maps, superpixels);"
@@ -49,43 +63,55 @@ class Ensemble:
                     f"the models {names[0]} and {name} have different rules or superpixels; models used together must"
                     " share them: train them with the same rules file and other seeds"
                 )
-        self.models = list(models)
+            self.models.append(model)
 
-    def prepare(
-        self, images: Images, boundaries: Images | None, superpixels: Images | None, channel: int | str | None
+    def to_samples(
+        self,
+        images: Images,
+        boundaries: Images | None = None,
+        superpixels: Images | None = None,
+        channel: int | str | None = None,
+        labels: Labels | None = None,
     ) -> tuple["Ensemble", list[Source]]:
-        """As `Model.prepare`."""
-        prepared = [model.prepare(images, boundaries, superpixels, channel) for model in self.models]
-        return Ensemble([model for model, _ in prepared]), prepared[0][1]
+        found = [model.to_samples(images, boundaries, superpixels, channel, labels) for model in self.models]
+        return Ensemble([model for model, _ in found]), found[0][1]
 
-    def apply(self, image: Ready, refine: bool = False) -> "Segmentation":
-        """Segment an image that was read and checked by the mean of the models' split probabilities.
-
-        The table has a further column, 'confidence': the mean over the models of the best intersection over union of
-        the object with one that the model finds alone, in [0, 1]. Otherwise as `Model.apply`.
-        """
-        from segcritic.stateless.predict import label_state, split_logits
-        from segcritic.stateless.state import make_state
-
+    def apply(self, sample: Sample, refine: bool = False) -> Segmentation:
         first = self.models[0]
-        warn_of_scale(first.rules, image)
-        if image.is_constant:
-            found = first.apply(image)
+        if sample.is_constant:
+            found = first.apply(sample)
             return replace(found, table=_with_confidence(found.table, np.zeros(0)))
-        state = make_state(image.pixels, first.rules, image.boundaries, image.superpixels)
+        warn_of_scale(first.rules, sample)
+        state = make_state(sample.pixels, first.rules, sample.boundaries, sample.superpixels)
         with few_threads(first.actor.settings):
             logits = [split_logits(model.policy, state) for model in self.models]
-        split = np.clip(np.mean([1 / (1 + np.exp(-each.astype(np.float64))) for each in logits], 0), _SURE, 1 - _SURE)
+        split = np.clip(np.mean([1 / (1 + np.exp(-own.astype(np.float64))) for own in logits], 0), _SURE, 1 - _SURE)
         mean = np.log(split / (1 - split))
+        found = label_state(state, mean, first.scorer, refine, first.policy.solver)
+        confidence = []
+        for model, own in zip(self.models, logits, strict=True):
+            alone = label_state(state, own, first.scorer, refine, model.policy.solver)
+            overlap = Overlap.of(found.labels, alone.labels)
+            confidence.append(overlap.best_per_label(overlap.iou))
+        return replace(found, table=_with_confidence(found.table, np.mean(confidence, axis=0)))
 
-        def labelled(each: NDArray, model: Model) -> "Segmentation":
-            return label_state(state, each, first.scorer, refine, model.policy.solver)
-
-        found = labelled(mean, first)
-        alone = [labelled(each, model).labels for each, model in zip(logits, self.models, strict=True)]
-        overlaps = [Overlap.of(found.labels, labels) for labels in alone]
-        confidence = np.mean([overlap.best_per_label(overlap.iou) for overlap in overlaps], axis=0)
-        return replace(found, table=_with_confidence(found.table, confidence))
+    def adapt(
+        self,
+        images: Images,
+        seconds: float,
+        *,
+        boundaries: Images | None = None,
+        superpixels: Images | None = None,
+        channel: int | str | None = None,
+        seed: int = 0,
+    ) -> "Ensemble":
+        """Adapt each of the models, each for so many seconds, as `Model.adapt`."""
+        check_seconds(seconds)
+        ensemble, sources = self.to_samples(images, boundaries, superpixels, channel)
+        first = ensemble.models[0]
+        samples = (source.read() for source in sources)
+        states = [first.lean_state(sample) for sample in samples if not sample.is_constant]
+        return Ensemble([model.adapted(states, seconds, seed)[0] for model in ensemble.models])
 
 
 def _with_confidence(table: dict[str, NDArray], confidence: NDArray[np.float64]) -> dict[str, NDArray]:

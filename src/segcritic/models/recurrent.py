@@ -1,36 +1,41 @@
-"""A trained model of the mask-by-mask method: apply it, keep it. Its rule-driven sibling is `models.Model`."""
+"""A model trained from labels alone, which draws one object after another: apply it, keep it as a folder."""
 
 import os
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import regionprops_table
 
 from segcritic.errors import InputWarning, UserError
-from segcritic.io.samples import Images, Ready, Source, find_sources
+from segcritic.io.samples import Images, Labels, Sample, Source, find_samples
+from segcritic.models.base import Segmenter
+from segcritic.recurrent import predict
+from segcritic.recurrent.networks import Networks
+from segcritic.recurrent.train import TrainedAgent
+from segcritic.training.device import choose_device
 from segcritic.training.folder import write_folder
-
-if TYPE_CHECKING:
-    from segcritic.recurrent.networks import Networks
-    from segcritic.recurrent.predict import Ablation
-    from segcritic.recurrent.train import TrainedAgent
 
 METHOD = "recurrent"
 
 
 @dataclass(frozen=True)
-class Sequence:
+class Segmentation:
     """Objects in the order in which they were found.
 
     Attributes
     ----------
-    labels : (H, W) int32, 0 = background, 1..n in that order
-    table : column -> values, one an object: label, step, confidence, area, centroid, box
+    labels : (H, W) int32
+        0 = background, 1..M in that order.
+    table : dict of str to (M,) arrays
+        label, step, confidence, area, centroid, box.
     image : (H, W, 3) float32 in [0, 1]
-    context : (9, h, w) float32: foreground and angles, in the view that the networks saw
+    context : (9, h, w) float32
+        Probability of foreground and of the angles, in the view that the networks saw; zeros where nothing was to be
+        seen.
     """
 
     labels: NDArray[np.int32]
@@ -40,74 +45,59 @@ class Sequence:
 
 
 @dataclass
-class RecurrentModel:
+class RecurrentModel(Segmenter):
     """A trained model that draws one object after another.
+
+    It takes colour images alone; `segment` raises UserError when it is given boundary maps, superpixels, a channel, or
+    told to refine.
 
     Attributes
     ----------
-    agent : weights, training settings, learning curve
-    card : Markdown: what it is for, how it was trained
-    ablate : take a part of its state away (the paper's table 2): "lstm" or "mask" is what stays
+    agent : TrainedAgent
+        Weights, training settings, learning curve.
+    card : str
+        Markdown: what it is for, how it was trained.
+    ablate : {"lstm", "mask"}, optional
+        Take a part of its state away (the paper's table 2): what stays.
+    device : str
+        Where its networks run; see `training.device.choose_device`.
     """
 
-    agent: "TrainedAgent"
+    agent: TrainedAgent
     card: str
-    ablate: "Ablation | None" = None
+    ablate: predict.Ablation | None = None
+    device: str = "auto"
 
     method: ClassVar[str] = METHOD
 
-    def segment(self, image: str | os.PathLike[str] | NDArray[Any]) -> NDArray[np.int32]:
-        """Segment one image.
-
-        Parameters
-        ----------
-        image : file, or (H, W, 3) array of RGB: integers, or floats in [0, 1]; (H, W) for a grey one
-
-        Returns
-        -------
-        (H, W) int32, 0 = background, objects 1..n in the order in which they were found
-
-        Raises
-        ------
-        UserError
-            When the file cannot be used.
-        """
-        return self.analyse(image).labels
-
-    def analyse(self, image: str | os.PathLike[str] | NDArray[Any]) -> Sequence:
-        """Segment one image and keep everything that led there. Parameters and errors as `segment`."""
-        _, sources = self.prepare(image)
-        if len(sources) > 1:
-            raise UserError(f"{image} holds {len(sources)} images; give one, or use `segcritic segment` for a folder")
-        return self.apply(sources[0].read())
-
-    def prepare(
+    def to_samples(
         self,
         images: Images,
         boundaries: Images | None = None,
         superpixels: Images | None = None,
         channel: int | str | None = None,
+        labels: Labels | None = None,
     ) -> tuple["RecurrentModel", list[Source]]:
-        """List the images. Raises UserError when something is given that only rule-driven models take."""
         for option, given in (("boundaries", boundaries), ("superpixels", superpixels), ("channel", channel)):
             if given is not None:
                 raise UserError(f"--{option} is for models trained by rules; this model looks at colour images alone")
-        return self, find_sources(images, colour=True)
+        return self, find_samples(images, labels, labelled="only", colour=True)
 
-    def apply(self, image: Ready) -> Sequence:
-        """Segment an image that was read in colour. One of equal pixels gives no objects, and an `InputWarning`."""
-        from segcritic.recurrent.predict import segment
-
-        found = segment(image.pixels, self._networks, self.ablate)
-        labels, steps, confidence = found.labels, found.steps, found.confidence
-        if image.is_constant:
-            warnings.warn(f"{image.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
-            labels, steps, confidence = np.zeros_like(labels), steps[:0], confidence[:0]
-        return Sequence(labels, _measure(labels, steps, confidence), image.pixels, found.context)
+    def apply(self, sample: Sample, refine: bool = False) -> Segmentation:
+        if refine:
+            raise UserError("--refine goes by rules, and this model, which learned from labels, has none; leave it out")
+        if sample.is_constant:
+            warnings.warn(f"{sample.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
+            labels, context = np.zeros(sample.pixels.shape[:2], np.int32), (9, *self.agent.settings.mask_shape)
+            nothing = _measure(labels, np.zeros(0, np.int64), np.zeros(0, np.float32))
+            return Segmentation(labels, nothing, sample.pixels, np.zeros(context, np.float32))
+        found = predict.segment(sample.pixels, self._networks, self.ablate)
+        table = _measure(found.labels, found.steps, found.confidence)
+        return Segmentation(found.labels, table, sample.pixels, found.context)
 
     @cached_property
-    def _networks(self) -> "Networks":
-        return self.agent.networks()
+    def _networks(self) -> Networks:
+        return self.agent.networks().to(choose_device(self.device))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the model as a folder, at once or not at all; errors as `models.Model.save`."""
@@ -115,21 +105,9 @@ class RecurrentModel:
         write_folder(folder, settings, self.agent.weights, {"card.md": self.card})
 
 
-def read_agent(settings: dict[str, Any], weights: dict[str, Any]) -> "TrainedAgent":
-    """Put an agent together from settings.json and weights. Raises what PyTorch raises if they do not fit."""
-    from segcritic.recurrent.settings import RecurrentSettings
-    from segcritic.recurrent.train import TrainedAgent
-
-    agent = TrainedAgent(weights, RecurrentSettings.from_dict(settings["settings"]), list(settings["curve"]))
-    agent.networks()
-    return agent
-
-
 def _measure(
     labels: NDArray[np.int32], steps: NDArray[np.int64], confidence: NDArray[np.float32]
 ) -> dict[str, NDArray[Any]]:
-    from skimage.measure import regionprops_table
-
     columns = ("label", "area", "centroid", "bbox")
     measured = regionprops_table(labels, properties=columns)
     number = np.asarray(measured["label"])

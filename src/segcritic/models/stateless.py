@@ -1,32 +1,32 @@
-"""A trained model: apply it, keep it as a folder (see `model_folder`), load it back."""
+"""A model trained by rules: apply it, adapt it to images, keep it as a folder; and what rules ask of the images."""
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import ClassVar, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segcritic.errors import InputWarning, UserError
-from segcritic.io.samples import Images, Ready, Source, choose_superpixels, find_sources, warn_of_scale
-from segcritic.models.recurrent import METHOD as RECURRENT
-from segcritic.models.recurrent import RecurrentModel, read_agent
-from segcritic.rules import Rules, Scorer
-from segcritic.training.folder import find, read_settings, read_weights, write_folder
+from segcritic.io.samples import Images, Labels, Sample, Source, find_samples
+from segcritic.models.base import Segmenter
+from segcritic.rules import Rules, Scorer, SuperpixelRule
+from segcritic.stateless.adapt import Adapted, adapt, check_seconds
+from segcritic.stateless.label_rewards import supervised
+from segcritic.stateless.policy import Policy
+from segcritic.stateless.predict import Segmentation, segment_state
+from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.state import State, make_state
+from segcritic.stateless.train import Progress, TrainedActor
+from segcritic.training.device import choose_device
+from segcritic.training.folder import write_folder
 from segcritic.training.threads import few_threads
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from segcritic.stateless.policy import Policy
-    from segcritic.stateless.predict import Segmentation
-    from segcritic.stateless.train import TrainedActor
-
 METHOD = "stateless"
+SUPERPIXEL_METHODS: tuple[str, ...] = get_args(SuperpixelRule.model_fields["method"].annotation)
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,10 @@ class InputNeeds:
 
     Attributes
     ----------
-    boundaries, superpixels : whether it was given boundary maps, superpixels of the user's own
-    channel : the channel of the image files that it was trained on; None = the only one, or the luminance
+    boundaries, superpixels : bool
+        Whether it was given boundary maps, superpixels of the user's own.
+    channel : int, str or None
+        The channel of the image files that it was trained on; None = the only one, or the luminance.
     """
 
     boundaries: bool = False
@@ -45,81 +47,42 @@ class InputNeeds:
 
 
 @dataclass
-class Model:
+class Model(Segmenter):
     """A model trained by rules.
 
     Attributes
     ----------
-    rules : what its objects look like
-    actor : weights, training settings, learning curve
-    card : Markdown: what it is for, how it was trained
-    needs : what it takes beside an image
-    allow_python : whether functions named in its rules may run; never set by loading unless asked for
+    rules : Rules
+        What its objects look like.
+    actor : TrainedActor
+        Weights, training settings, learning curve.
+    card : str
+        Markdown: what it is for, how it was trained.
+    needs : InputNeeds
+        What it takes beside an image.
+    allow_python : bool
+        Whether functions named in its rules may run; never set by loading unless asked for.
+    device : str
+        Where its network runs; see `training.device.choose_device`.
     """
 
     rules: Rules
-    actor: "TrainedActor"
+    actor: TrainedActor
     card: str
     needs: InputNeeds = field(default_factory=InputNeeds)
     allow_python: bool = False
+    device: str = "auto"
 
     method: ClassVar[str] = METHOD
 
-    def segment(
-        self,
-        image: str | os.PathLike[str] | NDArray[Any],
-        *,
-        boundaries: str | os.PathLike[str] | NDArray[Any] | None = None,
-        superpixels: str | os.PathLike[str] | NDArray[Any] | None = None,
-        channel: int | str | None = None,
-    ) -> NDArray[np.int32]:
-        """Segment one image.
-
-        Parameters
-        ----------
-        image : file, or (H, W) array of stored values (it is normalised here)
-        boundaries : file or (H, W) array, boundary probability; needed when the model was trained with them
-        superpixels : file or (H, W) array of the user's own superpixels; or a method (shells, watershed, mutex)
-        channel : of the image file, as in `images.read_image`; by default the one of the training images
-
-        Returns
-        -------
-        (H, W) int32, 0 = background, objects 1..n
-
-        Raises
-        ------
-        UserError
-            When a file cannot be used, shapes differ, or what the model needs is missing.
-        """
-        return self.analyse(image, boundaries=boundaries, superpixels=superpixels, channel=channel).labels
-
-    def analyse(
-        self,
-        image: str | os.PathLike[str] | NDArray[Any],
-        *,
-        boundaries: str | os.PathLike[str] | NDArray[Any] | None = None,
-        superpixels: str | os.PathLike[str] | NDArray[Any] | None = None,
-        channel: int | str | None = None,
-    ) -> "Segmentation":
-        """Segment one image and keep everything that led there. Parameters and errors as `segment`."""
-        model, sources = self.prepare(image, boundaries, superpixels, channel)
-        if len(sources) > 1:
-            where = image if isinstance(image, str | os.PathLike) else "what was given"
-            raise UserError(f"{where} holds {len(sources)} images; give one, or use `segcritic segment` for a folder")
-        return model.apply(sources[0].read())
-
-    def prepare(
+    def to_samples(
         self,
         images: Images,
         boundaries: Images | None = None,
         superpixels: Images | None = None,
         channel: int | str | None = None,
+        labels: Labels | None = None,
     ) -> tuple["Model", list[Source]]:
-        """Pair images with what goes with them; return that, and the model that cuts superpixels as asked.
-
-        Parameters as `inputs.find_sources`; `superpixels` may also be a method's name. Raises UserError when something
-        is missing.
-        """
         rules, pieces = choose_superpixels(self.rules, superpixels)
         for what, option, needed, given in (
             ("boundary maps", "boundaries", self.needs.boundaries, boundaries),
@@ -128,7 +91,32 @@ class Model:
             if needed and given is None:
                 raise UserError(f"the model was trained with {what}; give them here too (--{option}, or {option}=...)")
         channel = self.needs.channel if channel is None else channel
-        return replace(self, rules=rules), find_sources(images, boundaries, pieces, channel)
+        sources = find_samples(images, labels, boundaries, pieces, labelled="only", channel=channel)
+        if rules is self.rules:
+            return self, sources
+        model = replace(self, rules=rules)
+        model.policy = self.policy  # a network is built once
+        return model, sources
+
+    def apply(self, sample: Sample, refine: bool = False) -> Segmentation:
+        warn_of_scale(self.rules, sample)
+        superpixels = sample.superpixels
+        if sample.is_constant:
+            warnings.warn(f"{sample.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
+            superpixels = np.zeros(sample.pixels.shape, np.int32)  # a single one, so that there is nothing to compute
+        state = make_state(sample.pixels, self.rules, sample.boundaries, superpixels)
+        with few_threads(self.actor.settings):
+            return segment_state(state, self.policy, self.scorer, refine)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """What scores objects by the model's rules."""
+        return Scorer(self.rules, self.allow_python)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The actor's network with its trained weights, on the model's device."""
+        return self.actor.policy().to(choose_device(self.device))
 
     def adapt(
         self,
@@ -142,39 +130,44 @@ class Model:
     ) -> "Model":
         """Go on learning from this model's rules on the very images that are to be segmented, for so many seconds.
 
-        Parameters as `prepare` and `train`; no labels are needed. Returns a new model, or this one where nothing was
-        gained (see `adapt.adapt`). Raises UserError as `segment`.
+        Images are read one at a time, and of each only its graph is kept. No labels are needed; the other parameters
+        are those of `segment`, for several images.
+
+        Returns
+        -------
+        Model
+            A new one, or this one where nothing was gained (see `stateless.adapt`).
+
+        Raises
+        ------
+        UserError
+            As `segment`, and when `seconds` is not above 0.
         """
-        from segcritic.models.adapt import adapt
+        check_seconds(seconds)
+        model, sources = self.to_samples(images, boundaries, superpixels, channel)
+        samples = (source.read() for source in sources)
+        states = [model.lean_state(sample) for sample in samples if not sample.is_constant]
+        return model.adapted(states, seconds, seed)[0]
 
-        model, sources = self.prepare(images, boundaries, superpixels, channel)
-        return adapt(model, [source.read() for source in sources], seconds, seed).model
+    def lean_state(self, sample: Sample) -> State:
+        """What `adapted` needs of a sample."""
+        return lean_state(sample, self.rules, self.actor.settings)
 
-    def apply(self, image: Ready, refine: bool = False) -> "Segmentation":
-        """Segment an image that was read and checked. One of equal pixels gives no objects, and an `InputWarning`.
-
-        With `refine`, a local search on the rules goes on from the actor's partition.
-        """
-        from segcritic.stateless.predict import segment
-
-        warn_of_scale(self.rules, image)
-        maps = image.boundaries, image.superpixels
+    def adapted(
+        self,
+        states: Sequence[State],
+        seconds: float,
+        seed: int = 0,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> tuple["Model", Adapted]:
+        """As `adapt`, of states from `lean_state`: the model, and how the mean reward of the images rose."""
         with few_threads(self.actor.settings):
-            found = segment(image.pixels, self.policy, self.scorer, *maps, refine)
-        if not image.is_constant:
-            return found
-        warnings.warn(f"{image.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
-        return found.empty()
-
-    @cached_property
-    def scorer(self) -> Scorer:
-        """What scores objects by the model's rules."""
-        return Scorer(self.rules, self.allow_python)
-
-    @cached_property
-    def policy(self) -> "Policy":
-        """The actor's network with its trained weights."""
-        return self.actor.policy()
+            found = adapt(self.actor, states, self.scorer, seconds, seed, on_progress, self.device)
+        if found.actor is self.actor:
+            return self, found
+        images = f"{found.n_images} image{'s' * (found.n_images != 1)}"
+        note = f"Adapted to {images}: reward {found.before:.3f} -> {found.after:.3f}.\n"
+        return replace(self, actor=found.actor, card=f"{self.card}\n{note}"), found
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the model as a folder, at once or not at all; a model that was there before is replaced.
@@ -193,81 +186,47 @@ class Model:
         write_folder(folder, settings, self.actor.weights, {"rules.yaml": self.rules.to_yaml(), "card.md": self.card})
 
 
-def load(name_or_folder: str | os.PathLike[str], allow_python: bool = False) -> "Model | RecurrentModel":
-    """Load a model folder, or a model that comes with segcritic by its name.
+def choose_superpixels(
+    rules: Rules, superpixels: Images | None, has_boundaries: bool = False
+) -> tuple[Rules, Images | None]:
+    """Tell a method's name from files of superpixels: the rules that ask for the method, and None; or as given.
 
-    Parameters
-    ----------
-    name_or_folder : a model folder, else one of `model_folder.shipped`
-    allow_python : whether functions that the model's rules name (``python: module:function``) may run
+    With boundary maps, superpixels come from the maps where the rules would take shells of the image.
 
     Raises
     ------
     UserError
-        When there is no such model, a file of it is missing or damaged, it was written by a newer version, or its rules
-        ask for Python that is not allowed.
+        When `superpixels` is neither a method nor a path that exists.
     """
-    folder = find(name_or_folder)
-    settings = read_settings(folder)
-    try:
-        method = str(settings["method"])
-        if method not in (METHOD, RECURRENT):
-            raise UserError(
-                f"the model {folder} is of the method '{method}', which this segcritic lacks: update segcritic"
-            )
-        rules = Rules.load(folder / "rules.yaml") if method == METHOD else None
-        if rules is not None and rules.functions and not allow_python:
-            raise UserError(
-                f"the rules of the model {folder} ask to run code of their own (python: {', '.join(rules.functions)});"
-                " if you trust where they come from, allow it with --allow-python, or allow_python=True"
-            )
-        weights = read_weights(folder)
-        card = folder / "card.md"
-        text = card.read_text(encoding="utf-8") if card.is_file() else ""
-        if rules is None:
-            return RecurrentModel(_fitting(folder, read_agent, settings, weights), text)
-        actor = _fitting(folder, _read_actor, settings, weights)
-        return Model(rules, actor, text, InputNeeds(**settings["needs"]), allow_python)
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise UserError(f"{folder / 'settings.json'} is damaged ({error}); copy the model again") from error
-    except OSError as error:
-        raise UserError(f"cannot read {error.filename or folder}: {error.strerror}; check its permissions") from error
+    if has_boundaries and superpixels is None and (rules.superpixels is None or rules.superpixels.method == "shells"):
+        superpixels = "boundaries"
+    if superpixels is None or not isinstance(superpixels, str):
+        return rules, superpixels
+    if superpixels in SUPERPIXEL_METHODS:
+        if rules.superpixels is None or rules.superpixels.method != superpixels:
+            chosen = SuperpixelRule.model_validate({"method": superpixels})
+            rules = rules.model_copy(update={"superpixels": chosen})
+        return rules, None
+    if not Path(superpixels).exists():
+        methods = ", ".join(SUPERPIXEL_METHODS)
+        raise UserError(f"superpixels: '{superpixels}' is neither a method ({methods}) nor a folder that exists")
+    return rules, superpixels
 
 
-def load_rule_driven(name_or_folder: str | os.PathLike[str], allow_python: bool = False) -> Model:
-    """As `load`, for what needs a model with rules. Raises UserError when it is one that was trained from labels."""
-    model = load(name_or_folder, allow_python)
-    if isinstance(model, RecurrentModel):
-        raise UserError(f"the model {name_or_folder} learned from labels and has no rules; give one trained by rules")
-    return model
+def warn_of_scale(rules: Rules, sample: Sample) -> None:
+    """Warn when an image's pixels are not of the size on which rules in micrometres count."""
+    stated, real = rules.pixel_size, sample.pixel_size
+    if stated is not None and real is not None and not 0.95 < stated / real < 1.05:
+        message = f"{sample.name}: the file says {real:.3g} micrometres a pixel, the rules {stated:.3g}; rules in um go"
+        warnings.warn(f"{message} by the latter", InputWarning, stacklevel=3)
 
 
-_Trained = TypeVar("_Trained")
+def lean_state(sample: Sample, rules: Rules, settings: TrainSettings, described: str = "") -> State:
+    """The state of a sample that training needs, with its labels if it has any, in little memory.
 
-
-def _fitting(
-    folder: Path,
-    read: "Callable[[dict[str, Any], dict[str, Tensor]], _Trained]",
-    settings: dict[str, Any],
-    weights: "dict[str, Tensor]",
-) -> _Trained:
-    """What `read` makes of settings and weights. Raises UserError when they are damaged or do not fit each other."""
-    try:
-        return read(settings, weights)
-    except UserError as error:
-        raise UserError(f"{folder / 'settings.json'} is damaged ({error}); copy the model again") from error
-    except (RuntimeError, ValueError) as error:  # names and shapes, over many lines
-        path = folder / "weights.safetensors"
-        raise UserError(f"{path} does not fit the model's settings.json; copy the whole model again") from error
-
-
-def _read_actor(settings: dict[str, Any], weights: "dict[str, Tensor]") -> "TrainedActor":
-    from segcritic.stateless.settings import TrainSettings
-    from segcritic.stateless.train import TrainedActor
-
-    actor = TrainedActor(weights, TrainSettings.from_dict(settings["settings"]), list(settings["curve"]))
-    try:
-        actor.policy()
-    except KeyError as error:
-        raise ValueError(error) from error
-    return actor
+    `described` names the sample in messages about its labels.
+    """
+    warn_of_scale(rules, sample)
+    state = make_state(sample.pixels, rules, sample.boundaries, sample.superpixels)
+    keep_pixels = settings.network.pixel_features > 0 or bool(rules.functions)
+    return supervised(state, sample.labels, described or sample.name).lean(keep_pixels)

@@ -1,5 +1,6 @@
 """The networks of a trained agent together."""
 
+import torch
 from torch import Tensor, nn
 
 from segcritic.recurrent.actor import Actor
@@ -18,6 +19,11 @@ class Networks(nn.Module):
         self.encoder = ImageEncoder(settings.channels)
         self.decoder = MaskDecoder(settings)
         self.actor = Actor(settings)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.parameters()).device
 
     def pyramid(self, views: Tensor) -> tuple[list[Tensor], Tensor]:
         """State pyramid of views (b, 3, H, W), and the logits of foreground and angles."""

@@ -99,16 +99,17 @@ def segment(pixels: NDArray[np.float32], networks: Networks, ablate: Ablation | 
 
 def _encode(image: Tensor, frame: Frame, networks: Networks) -> tuple[Tensor, list[Tensor], Tensor]:
     view = look(image, frame, (networks.settings.height, networks.settings.width))[None]
-    pyramid, context = networks.pyramid(view.to(memory_format=torch.channels_last))
-    return view, pyramid, context.float()
+    on_device = view.to(networks.device, memory_format=torch.channels_last)
+    pyramid, context = networks.pyramid(on_device)
+    return view, pyramid, context.float().cpu()
 
 
 def _draw(networks: Networks, pyramid: list[Tensor], ablate: Ablation | None) -> Tensor:
     """Logits of the masks until the actor says stop, (t, h, w)."""
     settings = networks.settings
     seen = networks.see(pyramid)
-    owner = torch.zeros(1, dtype=torch.int64)
-    covered = torch.zeros(1, *settings.mask_shape)
+    owner = torch.zeros(1, dtype=torch.int64, device=networks.device)
+    covered = torch.zeros(1, *settings.mask_shape, device=networks.device)
     memory = networks.actor.start(1)
     drawn: list[Tensor] = []
     for _ in range(settings.max_objects):
@@ -119,7 +120,7 @@ def _draw(networks: Networks, pyramid: list[Tensor], ablate: Ablation | None) ->
         logits = networks.decoder(step.mean, seen.decoder, owner)
         covered, memory = cover(covered, logits.sigmoid()), step.memory
         drawn.append(logits[0])
-    return torch.stack(drawn) if drawn else torch.zeros(0, *settings.mask_shape)
+    return torch.stack(drawn).cpu() if drawn else torch.zeros(0, *settings.mask_shape)
 
 
 def _paint(

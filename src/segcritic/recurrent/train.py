@@ -18,6 +18,7 @@ from segcritic.recurrent.networks import Networks
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.recurrent.views import Batch, Example, draw_batch
 from segcritic.training import checkpoint as checkpoints
+from segcritic.training.device import choose_device
 from segcritic.training.interrupts import TornError, held_back
 
 _CHECKPOINT_SECONDS = 30.0
@@ -72,6 +73,7 @@ def train(
     checkpoint: Path | None = None,
     pretrained: TrainedAgent | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    device: str = "auto",
 ) -> TrainedAgent:
     """Train an agent on annotated images.
 
@@ -89,6 +91,8 @@ def train(
         Begin with its weights; stages of no steps are left as they are in it.
     on_progress : callable, optional
         Called after every step.
+    device : str
+        As in `training.device.choose_device`.
 
     Returns
     -------
@@ -102,8 +106,7 @@ def train(
         to another training, or the graphics card's memory does not suffice.
     """
     _check(examples, settings)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    learner = Learner(settings, seed, device)
+    learner = Learner(settings, seed, choose_device(device))
     if pretrained is not None:
         for part in (learner.networks, learner.average):
             part.load_state_dict(pretrained.weights)

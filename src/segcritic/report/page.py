@@ -8,12 +8,12 @@ import base64
 import html
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segcritic.io.atomic import atomic_text
-from segcritic.models import Model
 from segcritic.report.pictures import (
     MERGE,
     SPLIT,
@@ -30,6 +30,7 @@ from segcritic.rules import Rules
 
 if TYPE_CHECKING:
     from segcritic.api import Checked
+    from segcritic.models import Model
     from segcritic.search.audit import AuditResult
     from segcritic.stateless.predict import Segmentation
 
@@ -37,7 +38,7 @@ _LARGEST_SIDE = 1200  # pixels of an enlarged picture
 _LIGHT = ((244, 199, 195), (252, 232, 178), (183, 225, 205))  # cells of the table: score 0, 0.5, 1
 
 
-def write_report(path: str | os.PathLike[str], model: Model, results: Sequence[tuple[str, "Segmentation"]]) -> None:
+def write_report(path: str | os.PathLike[str], model: "Model", results: Sequence[tuple[str, "Segmentation"]]) -> None:
     """Write the page.
 
     Parameters
@@ -107,7 +108,7 @@ def _write(path: str | os.PathLike[str], title: str, body: Sequence[str]) -> Non
         file.write(page)
 
 
-def _summary(model: Model, results: Sequence[tuple[str, "Segmentation"]]) -> str:
+def _summary(model: "Model", results: Sequence[tuple[str, "Segmentation"]]) -> str:
     scores = np.concatenate([found.table["score"] for _, found in results])
     images = f" in {len(results)} images" if len(results) > 1 else ""
     seconds = f" after {model.actor.curve[-1]['seconds']:.0f} seconds of training" if model.actor.curve else ""
@@ -217,7 +218,7 @@ def _table(found: "Segmentation") -> str:
     )
 
 
-def _learning(model: Model) -> str:
+def _learning(model: "Model") -> str:
     curve = model.actor.curve
     if len(curve) < 2:
         return ""
@@ -260,13 +261,12 @@ def _rules(rules: Rules) -> str:
     )
 
 
-def _made_by(model: Model) -> str:
-    from segcritic import __version__
-
+def _made_by(model: "Model") -> str:
     settings = model.actor.settings
+    program = version("segcritic")
     return (
-        f"<p class=foot>segcritic {__version__}; {html.escape(model.method)} actor-critic after Hilt et al. 2023; at"
-        f" most {settings.steps} steps of {settings.images_per_step} images, {settings.samples} partitions each.</p>"
+        f"<p class=foot>segcritic {program}; {html.escape(model.method)} actor-critic after Hilt et al. 2023;"
+        f" at most {settings.steps} steps of {settings.images_per_step} images, {settings.samples} partitions each.</p>"
     )
 
 

@@ -3,7 +3,6 @@
 Lines are drawn on cracks, between the pixels, so pictures with lines are enlarged by a whole factor.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 Picture = NDArray[np.uint8]
 
 MERGE, SPLIT = (30, 175, 75), (225, 45, 45)
+_GAP = 12  # pixels between pictures in a row
 _LINE = (250, 215, 60)
 _REWARDS = ((120, 0, 0), (214, 69, 45), (250, 190, 90), (120, 200, 90), (190, 245, 160))
 """From reward 0, dark red, to 1, light green."""
@@ -82,24 +82,6 @@ def reward_picture(
     return enlarge(blended.astype(np.uint8), scale)
 
 
-def feature_picture(features: NDArray[np.floating], scale: int = 1) -> Picture:
-    """Draw the first three principal components of pixel features, (C, H, W), as red, green and blue.
-
-    Each component is stretched from its 1st to its 99th percentile, so colours of two pictures cannot be compared. What
-    fewer than three channels leave empty, and a component of one value, is of medium brightness.
-    """
-    pixels = features.reshape(len(features), -1).T.astype(np.float64)
-    _, axes = np.linalg.eigh(np.atleast_2d(np.cov(pixels.T)))
-    axes = axes[:, ::-1][:, :3]  # the widest first
-    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # else the sign is arbitrary
-    values = pixels @ axes
-    low, high = np.percentile(values, (1, 99), axis=0)
-    varies = high - low > 1e-6 * (high - low).max()
-    components = np.full((len(pixels), 3), 0.5)
-    components[:, : len(low)][:, varies] = np.clip((values - low)[:, varies] / (high - low)[varies], 0, 1)
-    return enlarge((255 * components + 0.5).astype(np.uint8).reshape(*features.shape[1:], 3), scale)
-
-
 def overlay(
     image: NDArray[np.floating], labels: NDArray[np.integer], colors: NDArray[np.floating] | None = None
 ) -> Picture:
@@ -138,22 +120,14 @@ def step_colors(count: int) -> NDArray[np.float32]:
 
 
 def story(found: "Segmentation", scale: int = 3) -> Picture:
-    """Draw image, the actor's choices and the objects in a row."""
-    return side_by_side(
-        [
-            gray(found.image, scale),
-            action_picture(found.graph, found.split, found.image, scale),
-            label_picture(found.image, found.labels, scale),
-        ]
-    )
-
-
-def side_by_side(pictures: Sequence[Picture], gap: int = 12) -> Picture:
-    """Put pictures of equal height in a row, on white."""
-    height = pictures[0].shape[0]
-    space = np.full((height, gap, 3), 255, np.uint8)
-    parts = [part for picture in pictures for part in (picture, space)]
-    return np.concatenate(parts[:-1], axis=1)
+    """Draw image, the actor's choices and the objects in a row, on white."""
+    pictures = [
+        gray(found.image, scale),
+        action_picture(found.graph, found.split, found.image, scale),
+        label_picture(found.image, found.labels, scale),
+    ]
+    space = np.full((pictures[0].shape[0], _GAP, 3), 255, np.uint8)
+    return np.concatenate([part for picture in pictures for part in (picture, space)][:-1], axis=1)
 
 
 def png(picture: Picture) -> bytes:

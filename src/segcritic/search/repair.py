@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from segcritic.errors import InputWarning, UserError
-from segcritic.io.samples import Ready, warn_of_scale
+from segcritic.io.samples import Sample
 from segcritic.pixels.outlines import settle_outlines
 from segcritic.pixels.preprocess import normalise
 from segcritic.rules import Scorer
@@ -78,14 +78,14 @@ class Repaired:
     reward_after: float
 
 
-def repair_labels(labels: NDArray[np.int32], image: Ready, scorer: Scorer, policy: "Policy | None" = None) -> Repaired:
+def repair_labels(labels: NDArray[np.int32], image: Sample, scorer: Scorer, policy: "Policy | None" = None) -> Repaired:
     """Mend the labels of one image.
 
     Parameters
     ----------
     labels : (H, W) integer
         0 = background, any other number one object.
-    image : Ready
+    image : Sample
         Its superpixels, if any, serve instead of those that the rules name.
     scorer : Scorer
     policy : Policy, optional
@@ -102,7 +102,6 @@ def repair_labels(labels: NDArray[np.int32], image: Ready, scorer: Scorer, polic
         raise UserError(
             f"{image.name}: the labels have the shape {labels.shape}, the image {image.pixels.shape}; make them equal"
         )
-    warn_of_scale(rules, image)
     if image.is_constant:
         warnings.warn(f"{image.name}: all pixels are equal; the labels stay as they are", InputWarning, stacklevel=2)
         return Repaired(labels, [], 0.0, 0.0)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from segcritic.errors import UserError
@@ -18,6 +17,7 @@ from segcritic.stateless.policy import FeatureScale, Policy
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.state import State
 from segcritic.training import checkpoint as checkpoints
+from segcritic.training.device import choose_device
 from segcritic.training.interrupts import TornError, held_back
 
 _CHECKPOINT_SECONDS = 30.0
@@ -76,6 +76,7 @@ def train(
     checkpoint: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     pretrained: TrainedActor | None = None,
+    device: str = "auto",
 ) -> TrainedActor:
     """Train an actor on images without annotations, or with labels of some (`State.truth`).
 
@@ -97,6 +98,8 @@ def train(
         Called after every step.
     pretrained : TrainedActor, optional
         The policy starts from its weights and keeps its scale of the features; there is no pre-training.
+    device : str
+        As in `training.device.choose_device`.
 
     Returns
     -------
@@ -113,8 +116,7 @@ def train(
     usable = [state for state in states if state.graph.n_edges]
     if not usable:
         raise UserError("no image has anything to segment: all are of constant brightness, or one superpixel each")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    learner = Learner(settings, FeatureScale.of(usable), seed, device)
+    learner = Learner(settings, FeatureScale.of(usable), seed, choose_device(device))
     if pretrained is not None:
         learner.policy.load_state_dict(pretrained.weights)
         learner.average.load_state_dict(pretrained.weights)

@@ -1,12 +1,7 @@
-"""Decode an image file: TIFF, OME-TIFF, ImageJ TIFF, PNG, JPEG, BMP -> planes, channel names, pixel size.
-
-The wording of every complaint about a damaged file is here; what a user asks of a good one is in `images`.
-"""
+"""TIFF, OME-TIFF, ImageJ TIFF -> planes, channel names, pixel size."""
 
 import math
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
+from segcritic.io.formats.planes import Planes
 
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
-TIFF_SUFFIXES = (".tif", ".tiff")
+SUFFIXES = (".tif", ".tiff")
 MICROMETRES = {
     "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0,
     "\\u00b5m": 1.0, "nm": 1e-3, "å": 1e-4, "mm": 1e3, "cm": 1e4, "m": 1e6,
@@ -26,54 +21,8 @@ MICROMETRES = {
 PRINTER_DPI = 2400
 
 
-@dataclass(frozen=True)
-class Planes:
-    """What a file holds: planes (C, H, W), one name a plane, red-green-blue or not, micrometres a pixel."""
-
-    planes: NDArray[Any]
-    names: list[str]
-    is_rgb: bool
-    pixel_size: float | None
-
-
-def read_planes(path: Path, keep_palette: bool) -> Planes:
-    """Read a file of any kind; whatever goes wrong in a decoder becomes one UserError."""
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give an image file")
-    if not path.is_file():
-        raise UserError(f"{path} does not exist; check the name")
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path} is not of a known image type; convert it to TIFF or PNG")
-    try:
-        if path.suffix.lower() in TIFF_SUFFIXES:
-            return _read_tiff(path, keep_palette)
-        return _read_plain(path, keep_palette)
-    except UserError:
-        raise
-    except Exception as error:  # decoders raise anything from struct.error to SyntaxError on a damaged file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        kind = "TIFF" if path.suffix.lower() in TIFF_SUFFIXES else "image"
-        raise UserError(f"cannot read {path}: it is damaged or no valid {kind} ({reason[:200]})") from error
-
-
-def _read_plain(path: Path, keep_palette: bool) -> Planes:
-    """PNG, JPEG, BMP by imageio. Their resolution is a print setting, so it is not read."""
-    import imageio.v3 as iio
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow calls any image above 89 Mpx a possible bomb
-        mode = iio.immeta(path, plugin="pillow")["mode"]
-        convert = {"P": "P" if keep_palette else "RGB", "CMYK": "RGB", "YCbCr": "RGB", "PA": "RGB"}.get(mode)
-        pixels = iio.imread(path, plugin="pillow", index=0, mode=convert)
-    if pixels.ndim == 2:
-        return Planes(pixels[None], ["gray"], False, None)
-    planes = np.moveaxis(pixels, -1, 0)
-    if len(planes) < 3:  # gray and alpha
-        return Planes(planes[:1], ["gray"], False, None)
-    return Planes(planes[:3], ["red", "green", "blue"], True, None)
-
-
-def _read_tiff(path: Path, keep_palette: bool) -> Planes:
+def read(path: Path, keep_palette: bool) -> Planes:
+    """Read a TIFF of one image: planes, channel names and pixel size, as OME, ImageJ or its tags tell them."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
