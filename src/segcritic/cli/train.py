@@ -61,7 +61,7 @@ def train(
     preset
         default trains in minutes on two cores; paper has the sizes of the paper and needs a GPU.
     upright
-        The images have an up, such as street states: they are not turned in training (--method recurrent).
+        The images have an up, such as street scenes: they are not turned in training (--method recurrent).
     batch
         Images in an update (--method recurrent); fewer take less memory.
     resume

@@ -1,4 +1,4 @@
-"""Cars in street states of KITTI: colour images and one label a car.
+"""Cars in street scenes of KITTI: colour images and one label a car.
 
 The images are KITTI 2015 with instance labels, Alhaija et al., International Journal of Computer Vision 2018; terms:
 CC BY-NC-SA 3.0.
@@ -21,7 +21,7 @@ CAR = 26  # the class numbers are those of Cityscapes
 
 
 def cars(path: str | os.PathLike[str]) -> Pairs:
-    """Open the street states in `path`, with colour images and labels of the cars alone.
+    """Open the street scenes in `path`, with colour images and labels of the cars alone.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def cars(path: str | os.PathLike[str]) -> Pairs:
     if (path / "images").is_dir() and (path / "labels").is_dir():
         return Pairs(pair_files(path / "images", path / "labels"), read_rgb)
     raise UserError(
-        f"there are no street states in {path}; download data_semantics.zip from {PAGE} ({TERMS}) and unpack it "
+        f"there are no street scenes in {path}; download data_semantics.zip from {PAGE} ({TERMS}) and unpack it "
         f"so that {path / 'training' / 'image_2'} and {path / 'training' / 'instance'} exist"
     )
 

@@ -1,4 +1,4 @@
-"""The measures of Ren & Zemel (2017) for street states: coverage, and objects without any overlap."""
+"""The measures of Ren & Zemel (2017) for street scenes: coverage, and objects without any overlap."""
 
 import numpy as np
 

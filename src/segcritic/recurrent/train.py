@@ -128,7 +128,7 @@ def train(
             checkpoints.save(checkpoint, learner, [stage, step], time.monotonic() - start + before, curve, training)
 
     number, done, interrupted = first_stage, first_step, False
-    batches = _Batches(examples, settings, seed, ahead=_AHEAD if device.type == "cuda" else 0)
+    batches = _Batches(examples, settings, seed, ahead=_AHEAD if learner.device.type == "cuda" else 0)
     try:
         for number in range(first_stage, len(STAGES)):
             stage = STAGES[number]
