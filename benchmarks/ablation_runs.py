@@ -156,9 +156,9 @@ def measured(policy: "Policy", held_out: Pairs, rules: "Rules") -> dict[str, Any
     """Scores on the held-out images, means over them, and the reward of the policy's mean actions there."""
     from segcritic.metrics import evaluate
     from segcritic.stateless.adapt import mean_reward
-    from segcritic.stateless.predict import segment_state
+    from segcritic.stateless.predict import segment
 
-    labels = [segment_state(state, policy, Scorer(rules)).labels for state, _ in held_out]
+    labels = [segment(state, policy, Scorer(rules)).labels for state, _ in held_out]
     rows = evaluate(labels, [true for _, true in held_out]).rows
     scores = {name: sum(row[name] for row in rows) / len(rows) for name in ("mAP", "AP50")}
     return scores | {"reward": mean_reward(policy, [state for state, _ in held_out], Scorer(rules))}

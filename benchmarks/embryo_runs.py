@@ -94,7 +94,8 @@ def _row(name: str, labels: list[Labels], tests: list, seconds: float, training:
 
 def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
     """What learns nothing; of those with a level the one of `LEVELS` with the best VI."""
-    from segcritic.stateless.predict import label_state
+    from segcritic.search.refine import refine
+    from segcritic.stateless.predict import label_partition
     from segcritic.stateless.state import make_state
     from segcritic.superpixels import bound
 
@@ -106,8 +107,11 @@ def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
         number = float(np.mean([state.graph.n_nodes for state in states]))
         return _row(method, best, tests, seconds, None, superpixels=number)
     if method == STILL[5]:
-        start = time.process_time()
-        labels = [label_state(s, np.full(s.graph.n_edges, 5.0), Scorer(rules), refine=True).labels for s in states]
+        start, scorer, labels = time.process_time(), Scorer(rules), []
+        for state in states:
+            alone = np.arange(state.graph.n_nodes, dtype=np.int32)  # every superpixel an object
+            split = np.ones(state.graph.n_edges, np.float32)
+            labels.append(refine(state, label_partition(state, alone, split, scorer), scorer).labels)
         return _row(method, labels, tests, seconds + time.process_time() - start, None)
     apply: Callable[[Any, float], Labels] = {
         STILL[1]: components,
@@ -184,8 +188,9 @@ def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
     """Train an actor; label the test images by it, and once more refined."""
     from segcritic.datasets.embryo import embryos
     from segcritic.graph.project import UNLABELLED
+    from segcritic.search.refine import refine
     from segcritic.stateless.label_rewards import supervised
-    from segcritic.stateless.predict import segment_state
+    from segcritic.stateless.predict import segment
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.state import make_state
     from segcritic.stateless.train import train
@@ -206,16 +211,18 @@ def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
             known = np.full(truth.shape, UNLABELLED, np.int32)
             known[:PATCH, :PATCH] = truth[:PATCH, :PATCH]
         states.append(supervised(make_state(image, rules), known, f"image {number}").lean(keep_pixels=channels > 0))
-    actor = train(states, rules, settings, seed=run.seed)
+    actor = train(states, Scorer(rules), settings, seed=run.seed)
     if actor.interrupted:
         raise KeyboardInterrupt
     training = time.process_time() - start
     policy, rows = actor.policy(), []
-    for name, refine in ((run.method, False), (f"{run.method}, refined", True)):
-        start = time.process_time()
-        labels = [
-            segment_state(make_state(image, rules), policy, Scorer(rules), refine=refine).labels for image, _ in tests
-        ]
+    scorer = Scorer(rules)
+    for name, refined in ((run.method, False), (f"{run.method}, refined", True)):
+        start, labels = time.process_time(), []
+        for image, _ in tests:
+            state = make_state(image, rules)
+            found = segment(state, policy, scorer)
+            labels.append((refine(state, found, scorer) if refined else found).labels)
         rows.append(_row(name, labels, tests, time.process_time() - start, training))
     return rows
 

@@ -118,12 +118,12 @@ class Shown:
     @classmethod
     def of(cls, run: Run, result: Result, scale: int, judged_by_labels: bool = False) -> "Shown":
         from segcritic.stateless.label_rewards import supervised
-        from segcritic.stateless.predict import segment_state
+        from segcritic.stateless.predict import segment
 
         state, true = tests(run)[0]
         state = supervised(state, true if judged_by_labels else None, "the image shown")
         policy = result.policy()
-        return cls(state, true, policy, segment_state(state, policy, Scorer(run.rules())), scale)
+        return cls(state, true, policy, segment(state, policy, Scorer(run.rules())), scale)
 
     def truth(self) -> Titled:
         return "truth", self.labelled(self.true)

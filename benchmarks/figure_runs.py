@@ -275,12 +275,10 @@ def _scores(run: Run, policy: "Policy") -> dict[str, float]:
     """Means over the test images, and the reward of the policy's mean actions on as many validation images."""
     from segcritic.metrics import evaluate
     from segcritic.stateless.adapt import mean_reward
-    from segcritic.stateless.predict import segment_state
+    from segcritic.stateless.predict import segment
 
     rules, pairs = run.rules(), tests(run)
-    found = evaluate(
-        [segment_state(state, policy, Scorer(rules)).labels for state, _ in pairs], [true for _, true in pairs]
-    )
+    found = evaluate([segment(state, policy, Scorer(rules)).labels for state, _ in pairs], [true for _, true in pairs])
     validation = [state for state, _ in images(run.data, run.n_test, VALIDATION_SEED)]
     reward = mean_reward(policy, validation, Scorer(rules))
     return {metric: found[metric] for metric in METRICS[run.data]} | {"reward": reward}

@@ -202,7 +202,12 @@ def trained(run: Run) -> Trained:
     steps = []
     minutes = None if run.seconds is None else run.seconds / 60
     actor = train(
-        states, rules, settings, seed=run.seed or 0, minutes=minutes, on_progress=lambda now: steps.append(now.reward)
+        states,
+        Scorer(rules),
+        settings,
+        seed=run.seed or 0,
+        minutes=minutes,
+        on_progress=lambda now: steps.append(now.reward),
     )
     if actor.interrupted:
         raise KeyboardInterrupt
@@ -211,7 +216,8 @@ def trained(run: Run) -> Trained:
     policy = actor.policy()
 
     def apply(pixels: Any, true: Any) -> Any:
-        return segment(pixels, policy, Scorer(rules), *inputs_of(run, network, pixels, true)).labels
+        state = make_state(pixels, rules, *inputs_of(run, network, pixels, true))
+        return segment(state, policy, Scorer(rules)).labels
 
     facts = {
         "training_seconds": training_seconds,

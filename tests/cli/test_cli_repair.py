@@ -16,9 +16,10 @@ from segcritic.io.samples import Sample, Source
 from segcritic.metrics.overlap import Overlap
 from segcritic.models import Ensemble
 from segcritic.rules import Scorer
+from segcritic.search.refine import refine
 from segcritic.stateless import adapt as adaptation
 from segcritic.stateless.adapt import Adapted
-from segcritic.stateless.predict import label_state
+from segcritic.stateless.predict import label_partition
 from segcritic.stateless.state import make_state
 from small_model import RULES, disks, trained, write_disks
 
@@ -130,9 +131,10 @@ def test_refine_finds_what_the_actor_missed(here, run):
     assert run("segment images --model model --out new --refine")[0] == 0
     assert len(np.unique(read_labels(here / "new" / "a.tif"))) == 5
     state = make_state(disks()[0], trained().rules)
-    joins_all = np.full(state.graph.n_edges, -5.0)
-    assert label_state(state, joins_all, Scorer(trained().rules)).labels.max() == 0
-    found = label_state(state, joins_all, Scorer(trained().rules), refine=True)
+    scorer, one = Scorer(trained().rules), np.zeros(state.graph.n_nodes, np.int32)
+    all_joined = label_partition(state, one, np.zeros(state.graph.n_edges, np.float32), scorer)
+    assert all_joined.labels.max() == 0
+    found = refine(state, all_joined, scorer)
     assert found.labels.max() == len(found.table["score"]) == 4
     assert (found.table["score"] > 0.5).all()
     assert segcritic.evaluate(found.labels, disks()[1])["AP75"] == 1

@@ -12,7 +12,7 @@ from segcritic.graph.project import partition_of_labels
 from segcritic.pixels.outlines import fill_holes
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.network_settings import NetworkSettings
-from segcritic.stateless.predict import partition, segment, segment_state, split_logits
+from segcritic.stateless.predict import partition, segment, split_logits
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.state import make_state
 from segcritic.stateless.train import train
@@ -29,6 +29,10 @@ def policy():
     torch.set_num_threads(1)
     settings = TrainSettings(steps=4, images_per_step=1, samples=4, network=U_NET)
     return train([state_of(), state_of(TWO, (40, 60), 9.0)], Scorer(nuclei()), settings).policy()
+
+
+def segmented(pixels, policy, rules, superpixels=None):
+    return segment(make_state(pixels, rules, given=superpixels), policy, Scorer(rules))
 
 
 class Oracle:
@@ -54,7 +58,7 @@ def by_oracle(rules_text, **picture):
     pixels, truth = discs(**picture)
     rules = Rules.loads(rules_text)
     state = make_state(pixels, rules, given=blocks(truth))
-    return segment_state(state, Oracle(truth), Scorer(rules)), truth  # type: ignore[arg-type]
+    return segment(state, Oracle(truth), Scorer(rules)), truth  # type: ignore[arg-type]
 
 
 def check(result, shape):
@@ -109,7 +113,7 @@ def test_objects_that_score_low_are_left_out():
     pixels, truth = np.maximum(pixels, small_pixels), truth + 3 * small_truth
     for keep_above, expected in ((0.0, 3), (0.7, 2)):
         rules = Rules.loads(BRIGHT.replace("40%", "30%") + f"keep_above: {keep_above}")
-        result = segment_state(make_state(pixels, rules, given=blocks(truth)), Oracle(truth), Scorer(rules))  # type: ignore[arg-type]
+        result = segment(make_state(pixels, rules, given=blocks(truth)), Oracle(truth), Scorer(rules))  # type: ignore[arg-type]
         check(result, (64, 64))
         assert result.labels.max() == expected
         assert result.table["score"].min() >= keep_above
@@ -130,7 +134,7 @@ def test_a_hole_in_an_object_is_filled():
     hole = np.hypot(*(np.indices((48, 48)) - 24)) <= 3
     pixels[hole], truth[hole] = 100, 0
     rules = Rules.loads("intensity: {brighter_than: background}\narea: {at_least: 300}")
-    result = segment_state(make_state(pixels, rules, given=blocks(truth)), Oracle(truth), Scorer(rules))  # type: ignore[arg-type]
+    result = segment(make_state(pixels, rules, given=blocks(truth)), Oracle(truth), Scorer(rules))  # type: ignore[arg-type]
     assert result.labels.max() == 1
     assert result.labels[24, 24] == 1
 
@@ -159,7 +163,7 @@ def test_fill_holes():
     "rules", [nuclei(), Rules.loads("area: {expect: 100}\nborder: keep")], ids=["nuclei", "no polarity"]
 )
 def test_a_constant_picture_gives_no_labels(policy, shape, rules):
-    result = segment(np.full(shape, 42.0, np.float32), policy, Scorer(rules))
+    result = segmented(np.full(shape, 42.0, np.float32), policy, rules)
     check(result, shape)
     assert not result.labels.any()
     assert len(result.table["label"]) == 0
@@ -175,7 +179,7 @@ def test_one_superpixel_and_cut_up_constant_pictures_give_no_labels(policy):
         (np.full((20, 20), 3.0, np.float32), quarters),
         (noise, np.zeros((10, 10), int)),
     ):
-        result = segment(pixels, policy, Scorer(rules), superpixels=given)
+        result = segmented(pixels, policy, rules, given)
         check(result, pixels.shape)
         assert result.node_reward.min() >= 0.5
         assert not result.labels.any()
@@ -185,7 +189,7 @@ def test_one_superpixel_and_cut_up_constant_pictures_give_no_labels(policy):
 def test_any_noise_is_labelled_somehow(policy, shape):
     pixels = np.random.default_rng(0).random(shape).astype(np.float32)
     for text in (BRIGHT, BRIGHT.replace("brighter", "darker"), "area: {expect: 30}\nkeep_above: 0"):
-        check(segment(pixels, policy, Scorer(Rules.loads(text))), shape)
+        check(segmented(pixels, policy, Rules.loads(text)), shape)
 
 
 class Noise(Oracle):
@@ -200,7 +204,7 @@ def test_the_solver_of_the_policy_cuts():
     state, policy, found = make_state(pixels, nuclei(), given=blocks(truth)), Noise(truth), {}
     for solver in ("greedy", "kernighan-lin"):
         policy.solver = solver
-        found[solver] = segment_state(state, policy, Scorer(nuclei())).node_labels  # type: ignore[arg-type]
+        found[solver] = segment(state, policy, Scorer(nuclei())).node_labels  # type: ignore[arg-type]
         expected = multicut(state.graph, -split_logits(policy, state).astype(np.float64), solver)  # type: ignore[arg-type]
         np.testing.assert_array_equal(found[solver], expected)
         np.testing.assert_array_equal(partition(policy, state), expected)  # type: ignore[arg-type]
@@ -221,8 +225,7 @@ def test_predictions_do_not_depend_on_the_other_images(policy):
 def test_same_picture_same_labels_whatever_its_units(policy):
     pixels, truth = discs()
     first, again, other = (
-        segment(values, policy, Scorer(nuclei()), superpixels=blocks(truth))
-        for values in (pixels, pixels.copy(), 8 * pixels + 100)
+        segmented(values, policy, nuclei(), blocks(truth)) for values in (pixels, pixels.copy(), 8 * pixels + 100)
     )
     np.testing.assert_array_equal(first.labels, again.labels)
     np.testing.assert_array_equal(first.split, again.split)
@@ -231,8 +234,8 @@ def test_same_picture_same_labels_whatever_its_units(policy):
 
 def test_numbers_of_the_superpixels_do_not_matter(policy):
     pixels, truth = discs()
-    first = segment(pixels, policy, Scorer(nuclei()), superpixels=blocks(truth))
-    second = segment(pixels, policy, Scorer(nuclei()), superpixels=blocks(truth).max() - blocks(truth))
+    first = segmented(pixels, policy, nuclei(), blocks(truth))
+    second = segmented(pixels, policy, nuclei(), blocks(truth).max() - blocks(truth))
     np.testing.assert_array_equal(first.labels, second.labels)
 
 
@@ -241,7 +244,7 @@ def test_dark_objects_are_found_as_bright_ones_are():
     results = []
     for values, word in ((pixels, "brighter"), (1300 - pixels, "darker")):
         rules = Rules.loads(BRIGHT.replace("brighter", word))
-        results.append(segment_state(make_state(values, rules, given=blocks(truth)), Oracle(truth), Scorer(rules)))  # type: ignore[arg-type]
+        results.append(segment(make_state(values, rules, given=blocks(truth)), Oracle(truth), Scorer(rules)))  # type: ignore[arg-type]
     check(results[1], truth.shape)
     assert results[0].labels.max() == results[1].labels.max() == len(FOUR)
     assert ((results[0].labels > 0) == (results[1].labels > 0)).mean() > 0.98
@@ -250,4 +253,4 @@ def test_dark_objects_are_found_as_bright_ones_are():
 def test_one_superpixel_has_no_edges_to_ask_about(policy):
     state = make_state(np.full((8, 9), 1.0, np.float32), nuclei())
     assert split_logits(policy, state).shape == (0,)
-    assert dataclasses.is_dataclass(segment_state(state, policy, Scorer(nuclei())))
+    assert dataclasses.is_dataclass(segment(state, policy, Scorer(nuclei())))

@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
+from segcritic.graph.partition import multicut
 from segcritic.io.samples import Images, Labels, Sample, Source
 from segcritic.metrics.overlap import Overlap
 from segcritic.models.base import Segmenter
 from segcritic.models.stateless import Model, warn_of_scale
+from segcritic.search.refine import refine as search_on
 from segcritic.stateless.adapt import check_seconds
-from segcritic.stateless.predict import Segmentation, label_state, split_logits
+from segcritic.stateless.predict import Segmentation, label_partition, split_logits, split_probability
 from segcritic.stateless.state import make_state
 from segcritic.training.threads import few_threads
 
@@ -87,12 +89,16 @@ class Ensemble(Segmenter):
             logits = [split_logits(model.policy, state) for model in self.models]
         split = np.clip(np.mean([1 / (1 + np.exp(-own.astype(np.float64))) for own in logits], 0), _SURE, 1 - _SURE)
         mean = np.log(split / (1 - split))
-        found = label_state(state, mean, first.scorer, refine, first.policy.solver)
-        confidence = []
-        for model, own in zip(self.models, logits, strict=True):
-            alone = label_state(state, own, first.scorer, refine, model.policy.solver)
-            overlap = Overlap.of(found.labels, alone.labels)
-            confidence.append(overlap.best_per_label(overlap.iou))
+
+        def labelled(logits: NDArray, model: Model) -> Segmentation:
+            node_labels = multicut(state.graph, -logits.astype(np.float64), model.policy.solver)
+            found = label_partition(state, node_labels, split_probability(logits), first.scorer)
+            return search_on(state, found, first.scorer) if refine else found
+
+        found = labelled(mean, first)
+        alone = [labelled(own, model).labels for own, model in zip(logits, self.models, strict=True)]
+        overlaps = [Overlap.of(found.labels, labels) for labels in alone]
+        confidence = [overlap.best_per_label(overlap.iou) for overlap in overlaps]
         return replace(found, table=_with_confidence(found.table, np.mean(confidence, axis=0)))
 
     def adapt(

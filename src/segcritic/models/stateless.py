@@ -14,10 +14,11 @@ from segcritic.errors import InputWarning, UserError
 from segcritic.io.samples import Images, Labels, Sample, Source, find_samples
 from segcritic.models.base import Segmenter
 from segcritic.rules import Rules, Scorer, SuperpixelRule
+from segcritic.search.refine import refine as search_on
 from segcritic.stateless.adapt import Adapted, adapt, check_seconds
 from segcritic.stateless.label_rewards import supervised
 from segcritic.stateless.policy import Policy
-from segcritic.stateless.predict import Segmentation, segment_state
+from segcritic.stateless.predict import Segmentation, segment
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.state import State, make_state
 from segcritic.stateless.train import Progress, TrainedActor
@@ -106,7 +107,8 @@ class Model(Segmenter):
             superpixels = np.zeros(sample.pixels.shape, np.int32)  # a single one, so that there is nothing to compute
         state = make_state(sample.pixels, self.rules, sample.boundaries, superpixels)
         with few_threads(self.actor.settings):
-            return segment_state(state, self.policy, self.scorer, refine)
+            found = segment(state, self.policy, self.scorer)
+        return search_on(state, found, self.scorer) if refine else found
 
     @cached_property
     def scorer(self) -> Scorer:

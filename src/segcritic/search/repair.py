@@ -6,7 +6,7 @@ starts from it. What no move touches stays as it was, pixel for pixel and number
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,10 @@ from segcritic.rules.rule import BackgroundRule
 from segcritic.search.local_search import Caution, Judge, objects_of, search
 from segcritic.search.moves import CLEAR, Proposer
 from segcritic.search.threshold import follow_one_threshold
+from segcritic.stateless.policy import Policy
+from segcritic.stateless.predict import partition, score_labels
 from segcritic.stateless.state import State, make_state
 from segcritic.superpixels.level_sets import ObjectPrior
-
-if TYPE_CHECKING:
-    from segcritic.stateless.policy import Policy
 
 # Set, as `CLEAR`, by looking at scores on images of nuclei: docs/repair.md says on which.
 _STRICT = Caution({"merge": 0.7, "split": 0.35, "drop": 0.95, "add": 0.95, "rearrange": 0.7}, least_score=0.7)
@@ -78,7 +77,7 @@ class Repaired:
     reward_after: float
 
 
-def repair_labels(labels: NDArray[np.int32], image: Sample, scorer: Scorer, policy: "Policy | None" = None) -> Repaired:
+def repair_labels(labels: NDArray[np.int32], image: Sample, scorer: Scorer, policy: Policy | None = None) -> Repaired:
     """Mend the labels of one image.
 
     Parameters
@@ -133,10 +132,8 @@ def _searched(judge: Judge, given: NDArray[np.int32], proposer: Proposer) -> NDA
     return search(judge, given, proposer, _STRICT)
 
 
-def _proposed(state: State, policy: "Policy") -> NDArray[np.int32]:
+def _proposed(state: State, policy: Policy) -> NDArray[np.int32]:
     """The actor's objects, 0 = none: those that lie on the foreground."""
-    from segcritic.stateless.predict import partition
-
     objects = partition(policy, state)
     dark = np.bincount(objects, state.weight * state.background) > 0.5 * np.bincount(objects, state.weight)
     return np.where(dark[objects], 0, objects + 1).astype(np.int32)
@@ -209,8 +206,6 @@ def _outlined(
     scorer: Scorer,
 ) -> tuple[NDArray[np.int32], list[Change]]:
     """Let all outlines settle (see `contours`); an object of which nothing would be left keeps its own."""
-    from segcritic.stateless.predict import score_labels
-
     numbers, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)
     dense = dense[:-1].reshape(labels.shape).astype(np.int32)
     settled = settle_outlines(dense, state.image, prior.floor, (scorer.rules.background or BackgroundRule()).level)

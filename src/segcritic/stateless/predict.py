@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 
 from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.graph.objects import ObjectTable, measure
-from segcritic.graph.partition import Solver, connected_components, multicut
+from segcritic.graph.partition import multicut
 from segcritic.pixels.outlines import fill_holes, settle_outlines
-from segcritic.rules import Scorer
+from segcritic.rules import Rules, Scorer
 from segcritic.rules.rule import BackgroundRule
-from segcritic.search.local_search import Judge, search
-from segcritic.search.moves import REFINED, Proposer
 from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.policy import Policy
-from segcritic.stateless.state import State, make_state
+from segcritic.stateless.rewards import Rewards
+from segcritic.stateless.state import State
 from segcritic.stateless.variants.episode import final_means
 
 _TABLE = (
@@ -63,6 +62,23 @@ class Segmentation:
         return replace(self, labels=np.zeros_like(self.labels), table=none)
 
 
+def segment(state: State, policy: Policy, scorer: Scorer) -> Segmentation:
+    """Segment an image: superpixels that the actor does not part are one object, and the rules tell which are kept.
+
+    Parameters
+    ----------
+    state : State
+        From `make_state`.
+    policy : Policy
+        From `TrainedActor.policy`.
+    scorer : Scorer
+        Of the rules that the policy was trained with.
+    """
+    logits = split_logits(policy, state)
+    node_labels = multicut(state.graph, -logits.astype(np.float64), policy.solver)
+    return label_partition(state, node_labels, split_probability(logits), scorer)
+
+
 def split_logits(policy: Policy, state: State) -> NDArray[np.float32]:
     """Mean of the policy's Normal for each edge, (E,); of several steps, the last one's."""
     if not state.graph.n_edges:
@@ -71,93 +87,76 @@ def split_logits(policy: Policy, state: State) -> NDArray[np.float32]:
         return final_means(policy, policy.network_input([state])).cpu().numpy()
 
 
-def partition(policy: Policy, state: State) -> NDArray[np.int32]:
-    """Object of each superpixel by the policy's means and its solver, (N,), background among them."""
-    return multicut(state.graph, -split_logits(policy, state).astype(np.float64), policy.solver)
+def split_probability(logits: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Logits (E,) -> probabilities (E,) float32."""
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
-def segment_state(state: State, policy: Policy, scorer: Scorer, refine: bool = False) -> Segmentation:
-    """Label a state by the policy's means; otherwise as `label_state`."""
-    return label_state(state, split_logits(policy, state), scorer, refine, policy.solver)
-
-
-def label_state(
+def label_partition(
     state: State,
-    logits: NDArray[np.floating],
+    node_labels: NDArray[np.int32],
+    split: NDArray[np.float32],
     scorer: Scorer,
-    refine: bool = False,
-    solver: Solver = "greedy",
+    chosen: NDArray[np.bool_] | None = None,
 ) -> Segmentation:
-    """Label a state by logits of the split probabilities (E,): the multicut, and the objects that are foreground.
+    """Label an image by a partition of its superpixels.
 
-    With `refine`, a local search on the rules goes on from there (see `local_search`).
+    Parameters
+    ----------
+    state : State
+    node_labels : (N,) int32
+        Object of each superpixel, background among them.
+    split : (E,) float32
+        Probability that each edge is split, to be told with the result.
+    scorer : Scorer
+    chosen : (N,) bool, optional
+        Superpixels of the objects that are kept if the rules score them high enough; by default the rules tell objects
+        from background as well.
     """
-    rules = scorer.rules
-    node_labels = multicut(state.graph, -logits.astype(np.float64), solver)
-    rewards = evaluate_partition(state, node_labels, scorer)
-    kept = rewards.foreground.copy()
-    if refine:
-        start = np.where(kept[rewards.objects.node_object[0]], node_labels + 1, 0).astype(np.int32)
-        caution = replace(REFINED, least_score=max(REFINED.least_score, rules.keep_above))
-        found = search(Judge(state, scorer), start, Proposer(state, thorough_for=rules), caution)
-        within = found[state.graph.edges[:, 0]] == found[state.graph.edges[:, 1]]
-        node_labels = connected_components(state.graph, within)
-        rewards = evaluate_partition(state, node_labels, scorer)
-        kept = np.bincount(rewards.objects.node_object[0], found > 0, len(rewards.objects)) > 0
-        kept &= rewards.score >= rules.keep_above  # of an object in two pieces one may be nothing
-    objects = measure(state.graph, node_labels, scorer.needed)
-    if state.graph.n_nodes == 1 or np.ptp(state.image) == 0:  # there is nothing to be seen
+    rules, image = scorer.rules, state.image
+    outcome = evaluate_partition(state, node_labels, scorer)
+    objects, owner = outcome.objects, outcome.objects.node_object[0]
+    kept = outcome.foreground.copy()
+    if chosen is not None:  # of an object in two pieces one may be nothing
+        kept = (np.bincount(owner, chosen, len(objects)) > 0) & (outcome.score >= rules.keep_above)
+    if state.graph.n_nodes == 1 or np.ptp(image) == 0:  # there is nothing to be seen
         kept[:] = False
     if rules.border == "drop":
         kept &= objects["touches_border"] == 0
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    labels = number[rewards.objects.node_object[0]][state.graph.superpixels]
+    labels = _outlined(number[owner][state.graph.superpixels], state, rules)
+    left = np.unique(labels[labels > 0])  # settling may leave nothing of an object
+    labels = np.searchsorted(left, labels, "right").astype(np.int32)
+    table = _table(labels, outcome, np.flatnonzero(kept)[left - 1], state, scorer)
+    return Segmentation(labels, table, state.graph, split, node_labels, outcome.node[0], image)
+
+
+def _outlined(labels: NDArray[np.int32], state: State, rules: Rules) -> NDArray[np.int32]:
+    """Labels whose outlines went to where the objects end, without holes."""
     # A network's maps decide where outlines run: what its annotators saw is not where an intensity level lies.
     follows_maps = rules.superpixels is not None and rules.superpixels.method == "boundaries"
-    if rules.polarity and not follows_maps:
-        assert state.prior is not None, "a lean state has no pixels to label"
-        level = (rules.background or BackgroundRule()).level
-        labels = settle_outlines(labels, state.image, state.prior.floor, level)
-    else:
-        labels = fill_holes(labels)
-    found = np.unique(labels[labels > 0])  # settling may leave nothing of an object
-    kept_rows = np.flatnonzero(kept)[found - 1]
-    labels = np.searchsorted(found, labels, "right").astype(np.int32)
-    each = scorer.rule_scores(objects, state.context)
-    table = {"label": np.arange(1, len(found) + 1), "score": rewards.score[kept_rows]}
-    if rules.classes:
-        as_each = scorer.class_scores(objects, state.context)
-        table["class"] = np.array([*as_each])[np.argmax([*as_each.values()], axis=0)][kept_rows]
-    table |= {f"score_{name}": values[kept_rows] for name, values in each.items()}
-    table |= measure_labels(labels, state.image, _TABLE)
-    split = (1 / (1 + np.exp(-logits))).astype(np.float32)
-    return Segmentation(labels, table, state.graph, split, node_labels, rewards.node[0], state.image)
+    if not rules.polarity or follows_maps:
+        return fill_holes(labels)
+    assert state.prior is not None, "a lean state has no pixels to label"
+    return settle_outlines(labels, state.image, state.prior.floor, (rules.background or BackgroundRule()).level)
 
 
-def segment(
-    pixels: NDArray[np.floating],
-    policy: Policy,
-    scorer: Scorer,
-    boundaries: NDArray[np.floating] | None = None,
-    superpixels: NDArray[np.integer] | None = None,
-    refine: bool = False,
-) -> Segmentation:
-    """Label an image.
+def _table(
+    labels: NDArray[np.int32], outcome: Rewards, rows: NDArray[np.intp], state: State, scorer: Scorer
+) -> dict[str, NDArray]:
+    """The table of objects 1..M, which were judged in `rows` of the outcome's table."""
+    table: dict[str, NDArray] = {"label": np.arange(1, len(rows) + 1), "score": outcome.score[rows]}
+    if scorer.rules.classes:
+        of_class = scorer.class_scores(outcome.objects, state.context)
+        table["class"] = np.array([*of_class])[np.argmax([*of_class.values()], axis=0)][rows]
+    of_rule = scorer.rule_scores(outcome.objects, state.context)
+    table |= {f"score_{name}": values[rows] for name, values in of_rule.items()}
+    return table | measure_labels(labels, state.image, _TABLE)
 
-    Parameters
-    ----------
-    pixels : (H, W) float
-        Raw intensities.
-    policy : Policy
-        From `TrainedActor.policy`.
-    scorer : Scorer
-        Of the rules that the policy was trained with.
-    boundaries, superpixels : (H, W), optional
-        As in `make_state`.
-    refine : bool
-        Whether a local search on the rules goes on from the actor's partition.
-    """
-    return segment_state(make_state(pixels, scorer.rules, boundaries, superpixels), policy, scorer, refine)
+
+def partition(policy: Policy, state: State) -> NDArray[np.int32]:
+    """Object of each superpixel by the policy's means and its solver, (N,), background among them."""
+    return multicut(state.graph, -split_logits(policy, state).astype(np.float64), policy.solver)
 
 
 def measure_labels(labels: NDArray[np.int32], image: NDArray[np.float32], names: Sequence[str]) -> dict[str, NDArray]:
