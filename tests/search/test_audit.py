@@ -77,9 +77,7 @@ def test_a_rule_that_nothing_fits_is_named_although_cut_objects_are_not_judged()
 def test_images_are_named_and_counted():
     rules = Rules.loads("solidity: {at_least: 0.5}")
     states = [make_state(pixels, rules, given=blocks(truth)) for pixels, truth in (discs(), discs(seed=1))]
-    done = []
-    result = audit(Scorer(rules), states, names=["a.tif", "b.tif"], on_image=done.append)
-    assert done == [1, 2]
+    result = audit(Scorer(rules), states, names=["a.tif", "b.tif"])
     assert len(result.candidates) == 2
     assert any("a.tif" in warning for warning in result.warnings)
     assert any("b.tif" in warning for warning in result.warnings)
@@ -91,3 +89,25 @@ def test_same_seed_same_audit_and_a_flat_picture_is_no_problem():
     assert [c.reward for c in first.candidates[0]] == [c.reward for c in second.candidates[0]]
     flat = make_state(np.full((12, 13), 7.0, np.float32), nuclei())
     assert all(candidate.n_objects <= 1 for candidate in audit(Scorer(nuclei()), [flat]).candidates[0])
+
+
+def test_the_seed_makes_the_random_start():
+    rewards = [audit(Scorer(nuclei()), [state_of()], seed=seed).candidates[0][-1].reward for seed in (0, 1)]
+    assert rewards[0] != rewards[1]
+
+
+def test_one_superpixel_for_each_object_is_no_fault():
+    pixels, truth = discs()
+    rules = nuclei()
+    result = audit(Scorer(rules), [make_state(pixels, rules, given=truth)])
+    best = max(result.candidates[0], key=lambda candidate: candidate.searched_reward)
+    assert best.n_objects == len(FOUR)
+    assert not best.degenerate
+    assert not about(result, "degenerate")
+
+
+def test_a_tie_is_called_one():
+    result = audited("area: {at_least: 1, tolerance: 20%}\nborder: keep")  # anything fits
+    ties = about(result, "degenerate")
+    assert ties
+    assert all("scores as high" in warning or "no sensible one" in warning for warning in ties)

@@ -5,17 +5,19 @@ partitions that score well, puts them side by side, and says in plain words when
 ones or when a rule never makes a difference.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segcritic.graph import NODE_SUMS
+from segcritic.graph import EDGE_SUMS, NODE_SUMS
 from segcritic.graph.objects import measure
-from segcritic.graph.partition import multicut, relabel_sequential
+from segcritic.graph.partition import connected_components, multicut, relabel_sequential
 from segcritic.rules import Scorer
-from segcritic.search.climb import climb
+from segcritic.search.local_search import search
+from segcritic.search.margins import AUDIT
+from segcritic.search.moves import Proposer
+from segcritic.search.objective import Objective
 from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.features import rough_partition
 from segcritic.stateless.rewards import Rewards, total_reward
@@ -23,7 +25,9 @@ from segcritic.stateless.state import State
 
 _MAX_NODES_TO_SEARCH = 1500  # a sweep of the search judges several moves for each superpixel
 _ONE_OBJECT_SHARE = 0.5  # of the image, in one foreground object: degenerate
-_SPLINTER_SHARE = 0.5  # of the foreground objects being a single superpixel: degenerate
+_SPLINTER_SHARE = 0.5  # of the foreground objects being splinters: degenerate
+_SPLINTER_AREA = 0.25  # of a typical object: a single superpixel that is smaller is a splinter, a larger one an object
+_TIE = 1e-6  # of reward: rounding
 _FIRES = 0.02  # mean loss of score below which a rule makes no difference
 _FITS = 0.1  # a rule that scores lower even on the best objects fits none
 
@@ -67,37 +71,35 @@ def audit(
     states: list[State],
     names: list[str] | None = None,
     seed: int = 0,
-    on_image: Callable[[int], None] | None = None,
 ) -> AuditResult:
     """Search for partitions that the rules like, from several starts, on every state.
 
     Parameters
     ----------
-    rules : Rules
+    scorer : Scorer
     states : list of State
     names : list of str, optional
         Of the images, for the warnings.
     seed : int
         Of the random start.
-    on_image : callable, optional
-        Called with the number of images done.
     """
     names = names or [f"image {i + 1}" for i in range(len(states))]
     results, warnings = [], []
-    for index, (name, state) in enumerate(zip(names, states, strict=True)):
-        candidates = [_candidate(start, labels, state, scorer) for start, labels in _starts(state, seed).items()]
+    for name, state in zip(names, states, strict=True):
+        propose = Proposer(state, thorough_for=scorer.rules)
+        candidates = [
+            _candidate(start, labels, state, scorer, propose) for start, labels in _starts(state, seed).items()
+        ]
         results.append(candidates)
         warnings += _degenerate_wins(name, candidates)
-        if on_image is not None:
-            on_image(index + 1)
-    return AuditResult(results, warnings + _idle_rules(scorer, states))
+    return AuditResult(results, warnings + _idle_rules(scorer, states, seed))
 
 
 def _starts(state: State, seed: int) -> dict[str, NDArray[np.int32]]:
     assert state.prior is not None, "a lean state has no pixels to look at"
     graph = state.graph
     random = np.random.default_rng(seed).normal(size=graph.n_edges)
-    gradient = graph.edge_sums[:, 6] / np.maximum(graph.edge_length, 1)
+    gradient = graph.edge_sums[:, EDGE_SUMS.index("gradient")] / np.maximum(graph.edge_length, 1)
     contrast = np.median(gradient) - gradient if graph.n_edges else gradient
     return {
         "all merged": np.zeros(graph.n_nodes, np.int32),
@@ -108,25 +110,24 @@ def _starts(state: State, seed: int) -> dict[str, NDArray[np.int32]]:
     }
 
 
-def _candidate(start: str, node_labels: NDArray[np.int32], state: State, scorer: Scorer) -> Candidate:
-    def value(partitions: NDArray[np.int32]) -> NDArray[np.float64]:
-        return total_reward(evaluate_partition(state, partitions, scorer), state.weight)
-
-    first = float(value(node_labels[None])[0])
-    best, reward = node_labels, first
+def _candidate(
+    start: str, node_labels: NDArray[np.int32], state: State, scorer: Scorer, propose: Proposer
+) -> Candidate:
+    outcome = evaluate_partition(state, node_labels, scorer)
+    first = reward = float(total_reward(outcome, state.weight)[0])
     if state.graph.n_nodes <= _MAX_NODES_TO_SEARCH:
-        best, reward = climb(state.graph, node_labels, value)
-    rewards = evaluate_partition(state, best, scorer)
-    number = np.where(rewards.foreground, np.cumsum(rewards.foreground), 0).astype(np.int32)
-    labels = number[rewards.objects.node_object[0]]
-    return Candidate(
-        start,
-        first,
-        reward,
-        int(rewards.foreground.sum()),
-        labels[state.graph.superpixels],
-        _is_degenerate(state, rewards),
-    )
+        kept = outcome.foreground[outcome.objects.node_object[0]]
+        objects = np.where(kept, node_labels + 1, 0).astype(np.int32)
+        found = search(Objective(state, scorer), objects, propose, AUDIT)
+        i, j = state.graph.edges.T
+        better = evaluate_partition(state, connected_components(state.graph, found[i] == found[j]), scorer)
+        after = float(total_reward(better, state.weight)[0])
+        if after > first:
+            outcome, reward = better, after
+    number = np.where(outcome.foreground, np.cumsum(outcome.foreground), 0).astype(np.int32)
+    labels = number[outcome.objects.node_object[0]][state.graph.superpixels]
+    n_objects = int(outcome.foreground.sum())
+    return Candidate(start, first, reward, n_objects, labels, _is_degenerate(state, outcome))
 
 
 def _is_degenerate(state: State, rewards: Rewards) -> bool:
@@ -135,8 +136,10 @@ def _is_degenerate(state: State, rewards: Rewards) -> bool:
     area = state.graph.node_sums[:, NODE_SUMS.index("area")]
     row = rewards.objects.node_object[0]
     pixels = np.bincount(row, area)[rewards.foreground]
-    pieces = np.bincount(row)[rewards.foreground]
-    return bool(pixels.max() > _ONE_OBJECT_SHARE * area.sum() or (pieces == 1).mean() > _SPLINTER_SHARE)
+    alone = np.bincount(row)[rewards.foreground] == 1
+    assert state.prior is not None
+    splinters = alone & (pixels < _SPLINTER_AREA * np.pi * state.prior.radius**2)
+    return bool(pixels.max() > _ONE_OBJECT_SHARE * area.sum() or splinters.mean() > _SPLINTER_SHARE)
 
 
 def _degenerate_wins(name: str, candidates: list[Candidate]) -> list[str]:
@@ -144,13 +147,19 @@ def _degenerate_wins(name: str, candidates: list[Candidate]) -> list[str]:
     sensible = [c for c in candidates if not c.degenerate]
     best = max(sensible, key=lambda c: c.searched_reward, default=None)
     for candidate in candidates:
-        if candidate.degenerate and (best is None or candidate.searched_reward >= best.searched_reward):
-            than = f"than the best sensible one ({best.searched_reward:.2f})" if best else "and no sensible one exists"
-            warnings.append(
-                f"{name}: a degenerate segmentation, found from '{candidate.start}', scores higher "
-                f"({candidate.searched_reward:.2f}, {candidate.n_objects} objects) {than}: training may end there. "
-                "Add a rule that it breaks, such as an area or a count."
-            )
+        if not candidate.degenerate:
+            continue
+        ahead = 1.0 if best is None else candidate.searched_reward - best.searched_reward
+        if ahead < -_TIE:
+            continue
+        against = f"than the best sensible one ({best.searched_reward:.2f})" if best else "and no sensible one exists"
+        if best and ahead <= _TIE:
+            against = "as the best sensible one"
+        warnings.append(
+            f"{name}: a degenerate segmentation, found from '{candidate.start}', scores"
+            f" {'higher' if ahead > _TIE else 'as high'} ({candidate.searched_reward:.2f}, {candidate.n_objects}"
+            f" objects) {against}: training may end there. Add a rule that it breaks, such as an area or a count."
+        )
     rough = next(c for c in candidates if c.start == "rough segmentation")
     for candidate in candidates:
         if candidate.start in ("all merged", "random") and candidate.reward >= rough.reward:
@@ -161,7 +170,7 @@ def _degenerate_wins(name: str, candidates: list[Candidate]) -> list[str]:
     return warnings
 
 
-def _idle_rules(scorer: Scorer, states: list[State]) -> list[str]:
+def _idle_rules(scorer: Scorer, states: list[State], seed: int) -> list[str]:
     """Rules that never lower a score on any of the starts, and rules that no object of a sensible start fits.
 
     Of a rule for all objects a tenth must fit; of one class there may be few objects.
@@ -170,7 +179,7 @@ def _idle_rules(scorer: Scorer, states: list[State]) -> list[str]:
     fit: dict[str, list[NDArray[np.float64]]] = {}
     of_class: dict[str, bool] = {}
     for state in states:
-        starts = _starts(state, 0)
+        starts = _starts(state, seed)
         partitions = np.stack(list(starts.values())).astype(np.int32)
         relabel_sequential(partitions)
         objects = measure(state.graph, partitions, scorer.needed)

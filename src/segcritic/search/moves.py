@@ -9,7 +9,8 @@ from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
 from segcritic.graph.objects import MIN_MEAN_INTENSITY
 from segcritic.graph.partition import multicut
 from segcritic.rules import Rules
-from segcritic.search.local_search import Caution, Move, Nodes, objects_of
+from segcritic.search.local_search import Move
+from segcritic.search.objective import Nodes, segments_of
 from segcritic.stateless.features import node_core, node_mean
 from segcritic.stateless.state import State
 
@@ -23,13 +24,6 @@ _MOST_HANDED = 100  # superpixels of the objects on both sides: larger ones gain
 _SPECK = 0.15  # of a typical disk: smaller objects are never dropped
 _SMALLEST_NEW = 0.4  # of a typical disk: smaller objects are never added
 _ALIKE = 0.2  # largest difference of the mean intensities of two parts of one object, of the brighter one
-
-CLEAR = Caution({"merge": 0.35, "split": 0.12, "drop": 0.5, "add": 0.6, "rearrange": 0.35})
-"""Gains that are believed. Like all constants here set by looking at scores on images of nuclei; docs/repair.md."""
-
-REFINED = Caution({"merge": 0.1, "split": 0.1, "drop": 0.1, "add": 0.0, "rearrange": 0.05})
-"""Gains that are believed when an actor's own result is refined, which the rules have judged all along. Set by looking
-at scores on generated embryos, where lower margins help, and on nuclei, where nothing does; docs/embryo.md."""
 
 
 class Proposer:
@@ -74,12 +68,12 @@ class Proposer:
 
     def __call__(self, labels: NDArray[np.int32]) -> list[Move]:
         """All moves from a segmentation (N,), 0 = background."""
-        members = {int(labels[nodes[0]]): nodes for nodes in objects_of(labels)}
+        members = {int(labels[nodes[0]]): nodes for nodes in segments_of(labels)}
         moves = [*self._merges(labels, members), *self._splits(labels, members), *self._drops(members)]
         if self.thorough:
             moves += self._handovers(labels, members)
         for other in self.whole:
-            for nodes in objects_of(other.astype(np.int32)):
+            for nodes in segments_of(other.astype(np.int32)):
                 moves += self._additions(labels, nodes)
                 moves += self._replacements(labels, members, nodes)
         return moves

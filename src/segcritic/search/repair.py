@@ -19,17 +19,16 @@ from segcritic.pixels.outlines import settle_outlines
 from segcritic.pixels.preprocess import normalise
 from segcritic.rules import Scorer
 from segcritic.rules.rule import BackgroundRule
-from segcritic.search.local_search import Caution, Judge, objects_of, search
-from segcritic.search.moves import CLEAR, Proposer
+from segcritic.search.local_search import search
+from segcritic.search.margins import CLEAR, STRICT, THRESHOLDED
+from segcritic.search.moves import Proposer
+from segcritic.search.objective import Objective, segments_of
 from segcritic.search.threshold import follow_one_threshold
 from segcritic.stateless.policy import Policy
 from segcritic.stateless.predict import partition, score_labels
 from segcritic.stateless.state import State, make_state
 from segcritic.superpixels.level_sets import ObjectPrior
 
-# Set, as `CLEAR`, by looking at scores on images of nuclei: docs/repair.md says on which.
-_STRICT = Caution({"merge": 0.7, "split": 0.35, "drop": 0.95, "add": 0.95, "rearrange": 0.7}, least_score=0.7)
-_THRESHOLDED = Caution({"merge": 0.3, "split": 0.05, "drop": 0.3, "add": 0.3, "rearrange": 0.2}, 0.3, liked=0.98)
 _FEW = 0.12  # share of the objects that are touched, below which odd objects are likelier than faults: be strict
 
 ChangeKind = Literal["merge", "split", "removal", "addition", "rearrangement", "outline"]
@@ -105,31 +104,31 @@ def repair_labels(labels: NDArray[np.int32], image: Sample, scorer: Scorer, poli
         warnings.warn(f"{image.name}: all pixels are equal; the labels stay as they are", InputWarning, stacklevel=2)
         return Repaired(labels, [], 0.0, 0.0)
     state = make_state(image.pixels, rules, image.boundaries, image.superpixels, along=labels)
-    judge = Judge(state, scorer)
+    objective = Objective(state, scorer)
     numbers, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)  # the background is among them
     given = np.zeros(state.graph.n_nodes, np.int32)
     given[state.graph.superpixels.ravel()] = dense[:-1]
     proposer = Proposer(state, [] if policy is None else [_proposed(state, policy)])
     plain = normalise(image.pixels)  # a threshold was put on what the tool saw, noise and all
     thresholded = bool(rules.polarity) and follow_one_threshold(labels, plain if rules.polarity > 0 else 1 - plain)
-    found = search(judge, given, proposer, _THRESHOLDED) if thresholded else _searched(judge, given, proposer)
+    found = search(objective, given, proposer, THRESHOLDED) if thresholded else _searched(objective, given, proposer)
     result, groups = _matched(state, given, found, numbers)
-    changes = [_change(state, judge, given, found, numbers, result, group) for group in groups]
+    changes = [_change(state, objective, given, found, numbers, result, group) for group in groups]
     pixels = np.asarray(result, np.int32)[found[state.graph.superpixels]]
     if thresholded:
         assert state.prior is not None
         pixels, moved = _outlined(pixels, state, state.prior, scorer)
         changes += moved
-    return Repaired(pixels, changes, judge.reward(given), judge.reward(found))
+    return Repaired(pixels, changes, objective.reward(given), objective.reward(found))
 
 
-def _searched(judge: Judge, given: NDArray[np.int32], proposer: Proposer) -> NDArray[np.int32]:
+def _searched(objective: Objective, given: NDArray[np.int32], proposer: Proposer) -> NDArray[np.int32]:
     """Search; if that touches few objects, search again more strictly: they may be odd rather than wrong."""
-    found = search(judge, given, proposer, CLEAR)
+    found = search(objective, given, proposer, CLEAR)
     before, after = set(given[given > 0].tolist()), set(found[found > 0].tolist())
     if len(before ^ after) >= _FEW * (len(before) + len(after)):
         return found
-    return search(judge, given, proposer, _STRICT)
+    return search(objective, given, proposer, STRICT)
 
 
 def _proposed(state: State, policy: Policy) -> NDArray[np.int32]:
@@ -176,7 +175,7 @@ def _matched(
 
 def _change(
     state: State,
-    judge: Judge,
+    objective: Objective,
     given: NDArray[np.int32],
     found: NDArray[np.int32],
     numbers: NDArray[np.integer],
@@ -192,7 +191,7 @@ def _change(
     nodes = np.isin(given, gone) | np.isin(found, made)
     area, row, col = state.graph.node_sums[nodes, :3].sum(axis=0)
     scores = [
-        float(judge.scores(objects_of(np.where(np.isin(labels, ids), labels, 0))).mean()) if ids else float("nan")
+        float(objective.scores(segments_of(np.where(np.isin(labels, ids), labels, 0))).mean()) if ids else float("nan")
         for labels, ids in ((given, gone), (found, made))
     ]
     names = tuple(sorted(int(numbers[o]) for o in gone)), tuple(sorted(int(result[o]) for o in made))
