@@ -17,6 +17,7 @@ import numpy as np
 import reach
 import tifffile
 from reach import NetworkSettings, RecurrentSettings, TrainSettings
+from scipy import ndimage as ndi
 from skimage import data
 from skimage.io import imread
 
@@ -270,6 +271,12 @@ def adapt() -> dict[str, Any]:
 
 
 @case
+def adapt_stopped() -> dict[str, Any]:
+    model, before, after = reach.adapted_until_stopped(trained(steps=2), blobs(2)[0], 20)
+    return {"rewards": [before, after], "weights": model.actor.weights, "split": model.analyse(blobs(2)[0]).split}
+
+
+@case
 def audit() -> dict[str, Any]:
     images, result = segcritic.check_rules(segcritic.Rules.loads(DISKS), [blobs()[0], blobs(1)[0]])
     values: dict[str, Any] = {"names": " ".join(image.name for image in images)}
@@ -313,6 +320,68 @@ def repair() -> dict[str, Any]:
         "threshold": otsu.labels,
         "threshold_changes": "\n".join(map(str, otsu.changes)),
     }
+
+
+UNEVEN = """\
+name: uneven
+area: {expect: 300, tolerance: 90%, scale: log}
+solidity: {at_least: 0.95, tolerance: 0.08}
+circularity: {at_least: 0.9, tolerance: 0.3}
+eccentricity: {at_most: 0.5, tolerance: 0.4}
+intensity: {brighter_than: background, by: 0.3}
+valley: {at_most: 0.02, tolerance: 0.06}
+background: {level: 0.4, softness: 0.15}
+keep_above: 0.02
+"""
+
+
+def uneven(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(128, 144) uint16 picture of faint and bright ellipses of many sizes, and labels with faults of every kind.
+
+    Many of the faults are neither clear nor none, so that what repair takes for clear shows in its labels.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (128, 144)
+    row, column = np.indices(shape)
+    labels, bright = np.zeros(shape, np.int32), np.zeros(shape)
+    for number in range(1, 23):
+        y, x, turn = row - rng.uniform(4, 124), column - rng.uniform(4, 140), rng.uniform(0, np.pi)
+        along, across = y * np.sin(turn) + x * np.cos(turn), y * np.cos(turn) - x * np.sin(turn)
+        inside = np.hypot(along / rng.uniform(5, 16), across / rng.uniform(5, 11)) < 1
+        labels[inside & (labels == 0)] = number
+        bright[inside] = rng.uniform(0.25, 1)
+    image = 300 + 2500 * ndi.gaussian_filter(bright, 1) + rng.normal(0, 70, shape)
+    for number in rng.choice(np.arange(1, 23), 10 if seed % 2 else 3, replace=False):
+        where = labels == number
+        near = np.setdiff1d(labels[ndi.binary_dilation(where, iterations=3)], [0, number])
+        fault = rng.integers(4)
+        if fault == 0:
+            labels[where] = 0
+        elif fault == 1:
+            labels[where & (row > row[where].mean())] = 100 + number
+        elif fault == 2:
+            labels[ndi.binary_dilation(where, iterations=2)] = number
+        elif len(near):
+            labels[labels == near[0]] = number
+    r, c = rng.integers(10, 108, 2)
+    labels[r : r + 9, c : c + 14] = 99
+    return np.clip(image, 0, 65535).astype(np.uint16), labels
+
+
+@case
+def repair_of_doubtful_faults() -> dict[str, Any]:
+    rules = segcritic.Rules.loads(UNEVEN)
+    values: dict[str, Any] = {}
+    for seed in range(10):
+        image, labels = uneven(seed)
+        for name, wrong in (("faulty", labels), ("threshold", ndi.label(image > 1100)[0].astype(np.int32))):
+            found = segcritic.repair(wrong, image, rules)
+            values |= {
+                f"{name}_{seed}": found.labels,
+                f"{name}_{seed}_changes": "\n".join(map(str, found.changes)),
+                f"{name}_{seed}_rewards": [found.reward_before, found.reward_after],
+            }
+    return values
 
 
 @case
