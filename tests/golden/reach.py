@@ -58,6 +58,22 @@ def adapted(model, image, steps: int):
     return train(states, model.scorer, settings, pretrained=model.actor).weights
 
 
+def adapted_until_stopped(model, image, steps: int):
+    """The model after `Model.adapt`, stopped as by Ctrl-C after a few steps of its time; the rewards before and after.
+
+    The time is so long that none of it has passed, to the last bit of the learning rate.
+    """
+
+    def stop(progress) -> None:
+        if progress.step >= steps:
+            raise KeyboardInterrupt
+
+    model, sources = model.to_samples(image)
+    states = [model.lean_state(sources[0].read())]
+    adapted, found = model.adapted(states, 1e10, 5, stop)
+    return adapted, found.before, found.after
+
+
 def boundary_maps(image: np.ndarray) -> np.ndarray:
     """Maps of the shipped boundary network."""
     return boundary_net.load("nuclei-boundaries").maps(image)

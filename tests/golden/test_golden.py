@@ -12,10 +12,11 @@ import torch
 from cases import CASES
 
 
-def differences(name: str) -> list[str]:
-    """Names of the values of a case that differ from the stored ones."""
+def differences(name: str) -> tuple[list[str], str]:
+    """Names of the values of a case that differ from the stored ones, and how they were compared."""
     stored = store.load(name)
-    exact = str(stored.pop("machine")) == store.machine()
+    machine = str(stored.pop("machine"))
+    exact = machine == store.machine()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -23,7 +24,8 @@ def differences(name: str) -> list[str]:
     finally:
         torch.set_num_threads(threads)
     assert stored.keys() == found.keys()
-    return [key for key in stored if not same(key, stored[key], found[key], exact)]
+    how = "bit for bit" if exact else f"within a tolerance: made on '{machine}', this is '{store.machine()}'"
+    return [key for key in stored if not same(key, stored[key], found[key], exact)], how
 
 
 def same(key: str, stored: np.ndarray, found: np.ndarray, exact: bool) -> bool:
@@ -41,4 +43,5 @@ def same(key: str, stored: np.ndarray, found: np.ndarray, exact: bool) -> bool:
 
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_changed(name):
-    assert differences(name) == []
+    different, how = differences(name)
+    assert not different, f"compared {how}"
