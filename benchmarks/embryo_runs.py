@@ -244,12 +244,12 @@ def cut(state: "State", level: float, boundary: str, rules: "Rules | None" = Non
 
     Objects at the image border are background; with rules, so is all that these would not keep.
     """
-    from segcritic.graph import EDGE_SUMS
+    from segcritic.graph import Edge
     from segcritic.graph.partition import multicut
     from segcritic.stateless.environment import evaluate_partition
 
     graph = state.graph
-    strength = graph.edge_sums[:, EDGE_SUMS.index(boundary)] / graph.edge_length
+    strength = graph.edge_sums[:, Edge[boundary.upper()]] / graph.edge_length
     node_labels = multicut(graph, (level * np.percentile(strength, 95) - strength) * graph.edge_length)
     if rules is None:
         return _without_border(node_labels[graph.superpixels] + 1)

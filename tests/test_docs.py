@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from segcritic.graph import build_graph
-from segcritic.graph.objects import DESCRIPTORS, measure
+from segcritic.graph.descriptors import DESCRIPTORS
+from segcritic.graph.objects import measure
 from segcritic.rules import Rules
 from segcritic.rules.rule import BackgroundRule, CountRule, NumericRule, PolarityRule
 from segcritic.superpixels import superpixels

@@ -236,7 +236,7 @@ def test_unreadable_files(tmp_path):
 
 
 def test_kinds_cover_the_descriptors():
-    from segcritic.graph.objects import DESCRIPTORS
+    from segcritic.graph.descriptors import DESCRIPTORS
 
     assert set(KINDS) == set(DESCRIPTORS)
 

@@ -165,7 +165,7 @@ def test_needed_descriptors_suffice():
         np.zeros(1, np.int32), np.zeros((1, 1), np.int32), {k: np.ones(1) for k in ("area", "mean_intensity")}, None
     )
     assert Scorer(rules).object_scores(bare).shape == (1,)
-    from segcritic.graph.objects import DESCRIPTORS
+    from segcritic.graph.descriptors import DESCRIPTORS
 
     assert needed_descriptors(Rules.loads("python: a:b")) == set(DESCRIPTORS)
 

@@ -13,45 +13,7 @@ from numpy.typing import NDArray
 
 from segcritic.errors import UserError
 from segcritic.graph import hulls, pixel_sums
-
-NODE_SUMS = (
-    "area",
-    "row",
-    "col",
-    "row_row",
-    "col_col",
-    "row_col",
-    "intensity",
-    "intensity2",
-    "gradient",
-    "min_intensity",
-    "max_intensity",
-    "min_row",
-    "min_col",
-    "max_row",
-    "max_col",
-    "border_horizontal",
-    "border_vertical",
-    "border_diagonal_down",
-    "border_diagonal_up",
-)
-"""Columns of `SuperpixelGraph.node_sums`: sums over the superpixel's pixels in pixels and intensity units, extrema
-(rows and columns inclusive), and the numbers of pixel pairs, by direction, whose other pixel lies outside the image."""
-
-EDGE_SUMS = (
-    "horizontal",
-    "vertical",
-    "diagonal_down",
-    "diagonal_up",
-    "intensity_i",
-    "intensity_j",
-    "gradient",
-    "difference",
-    "boundary",
-)
-"""Columns of `SuperpixelGraph.edge_sums`: numbers of pixel pairs (p in i, q in j) by direction; then sums over the
-horizontal and vertical pairs: intensity of p, intensity of q, the pair's mean gradient, the absolute difference of its
-intensities, its mean of the boundary map."""
+from segcritic.graph.columns import Edge, Node
 
 _GRADIENT_SIGMA = 1.0
 
@@ -69,8 +31,10 @@ class SuperpixelGraph:
         Values 0..N-1, all present.
     edges : (E, 2) int32 array
         i < j, sorted: superpixels with 4-neighbouring pixels.
-    node_sums : (N, len(NODE_SUMS)) float64 array
-    edge_sums : (E, len(EDGE_SUMS)) float64 array
+    node_sums : (N, len(Node)) float64 array
+        Columns: `columns.Node`.
+    edge_sums : (E, len(Edge)) float64 array
+        Columns: `columns.Edge`.
     corner_pairs : (C, 2) int32 array
         i < j, sorted.
     corner_sums : (C, 2) float64 array
@@ -119,23 +83,23 @@ class SuperpixelGraph:
     @cached_property
     def node_mean(self) -> NDArray[np.float64]:
         """(N,) mean intensity of each superpixel."""
-        return self.node_sums[:, NODE_SUMS.index("intensity")] / self.node_sums[:, NODE_SUMS.index("area")]
+        return self.node_sums[:, Node.INTENSITY] / self.node_sums[:, Node.AREA]
 
     @cached_property
     def edge_length(self) -> NDArray[np.float64]:
         """(E,) number of cracks of each shared boundary."""
-        return self.edge_sums[:, 0] + self.edge_sums[:, 1]
+        return self.edge_sums[:, Edge.HORIZONTAL] + self.edge_sums[:, Edge.VERTICAL]
 
     @cached_property
     def edge_level(self) -> NDArray[np.float64]:
         """(E,) mean intensity on both sides of each shared boundary."""
-        i, j = EDGE_SUMS.index("intensity_i"), EDGE_SUMS.index("intensity_j")
-        return (self.edge_sums[:, i] + self.edge_sums[:, j]) / (2 * self.edge_length)
+        both = self.edge_sums[:, Edge.INTENSITY_I] + self.edge_sums[:, Edge.INTENSITY_J]
+        return both / (2 * self.edge_length)
 
     @cached_property
     def edge_boundary(self) -> NDArray[np.float64]:
         """(E,) mean of the boundary map on both sides of each shared boundary."""
-        return self.edge_sums[:, EDGE_SUMS.index("boundary")] / self.edge_length
+        return self.edge_sums[:, Edge.BOUNDARY] / self.edge_length
 
     @cached_property
     def edge_valley(self) -> NDArray[np.float64]:
@@ -210,12 +174,12 @@ def build_graph(
         if len(pairs) < capacity:
             break
         capacity *= 4
-    if not node_sums[:, 0].all():
-        missing = int(np.flatnonzero(node_sums[:, 0] == 0)[0])
+    if not node_sums[:, Node.AREA].all():
+        missing = int(np.flatnonzero(node_sums[:, Node.AREA] == 0)[0])
         raise UserError(f"superpixels: value {missing} is missing; number them 0..N-1 without gaps.")
 
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    is_edge = pair_sums[order, 0] + pair_sums[order, 1] > 0
+    is_edge = pair_sums[order, Edge.HORIZONTAL] + pair_sums[order, Edge.VERTICAL] > 0
     edge_order, corner_order = order[is_edge], order[~is_edge]
     edge_of_pair = np.zeros(len(pairs), np.int64)
     edge_of_pair[edge_order] = np.arange(len(edge_order))
@@ -223,17 +187,15 @@ def build_graph(
 
     border, border_node = pixel_sums.sum_image_border(labels, node_sums)
     border_points, border_start = _grouped(border, border_node, n_nodes)
-    row = NODE_SUMS.index("min_row"), NODE_SUMS.index("max_row")
-    hull_points, hull_start = hulls.node_hulls(
-        labels, node_sums[:, row[0]].astype(np.int64), node_sums[:, row[1]].astype(np.int64)
-    )
+    first_row, last_row = (node_sums[:, column].astype(np.int64) for column in (Node.MIN_ROW, Node.MAX_ROW))
+    hull_points, hull_start = hulls.node_hulls(labels, first_row, last_row)
     return SuperpixelGraph(
         superpixels=labels,
         edges=pairs[edge_order],
         node_sums=node_sums,
         edge_sums=pair_sums[edge_order],
         corner_pairs=pairs[corner_order],
-        corner_sums=np.ascontiguousarray(pair_sums[corner_order, 2:4]),
+        corner_sums=np.ascontiguousarray(pair_sums[corner_order][:, [Edge.DIAGONAL_DOWN, Edge.DIAGONAL_UP]]),
         hull_points=hull_points,
         hull_start=hull_start,
         outline_points=outline_points,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segcritic.graph import NODE_SUMS
+from segcritic.graph import Edge, Node
 from segcritic.graph.objects import measure
 from segcritic.graph.partition import multicut, relabel_sequential
 from segcritic.rules import Scorer
@@ -97,7 +97,7 @@ def _starts(state: State, seed: int) -> dict[str, NDArray[np.int32]]:
     assert state.prior is not None, "a lean state has no pixels to look at"
     graph = state.graph
     random = np.random.default_rng(seed).normal(size=graph.n_edges)
-    gradient = graph.edge_sums[:, 6] / np.maximum(graph.edge_length, 1)
+    gradient = graph.edge_sums[:, Edge.GRADIENT] / np.maximum(graph.edge_length, 1)
     contrast = np.median(gradient) - gradient if graph.n_edges else gradient
     return {
         "all merged": np.zeros(graph.n_nodes, np.int32),
@@ -132,7 +132,7 @@ def _candidate(start: str, node_labels: NDArray[np.int32], state: State, scorer:
 def _is_degenerate(state: State, rewards: Rewards) -> bool:
     if not rewards.foreground.any():
         return True
-    area = state.graph.node_sums[:, NODE_SUMS.index("area")]
+    area = state.graph.node_sums[:, Node.AREA]
     row = rewards.objects.node_object[0]
     pixels = np.bincount(row, area)[rewards.foreground]
     pieces = np.bincount(row)[rewards.foreground]
