@@ -94,16 +94,19 @@ def _row(name: str, labels: list[Labels], tests: list, seconds: float, training:
 
 def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
     """What learns nothing; of those with a level the one of `LEVELS` with the best VI."""
+    from segcritic.graph.project import achievable_segmentation
     from segcritic.search.refine import refine
     from segcritic.stateless.predict import label_partition
     from segcritic.stateless.state import make_state
-    from segcritic.superpixels import bound
 
     start = time.process_time()
     states = [make_state(image, rules) for image, _ in tests]
     seconds = time.process_time() - start
     if method == STILL[0]:
-        best = [bound(state.graph.superpixels, truth) for state, (_, truth) in zip(states, tests, strict=True)]
+        best = [
+            achievable_segmentation(state.graph.superpixels, truth)
+            for state, (_, truth) in zip(states, tests, strict=True)
+        ]
         number = float(np.mean([state.graph.n_nodes for state in states]))
         return _row(method, best, tests, seconds, None, superpixels=number)
     if method == STILL[5]:

@@ -6,10 +6,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components as scipy_components
 from skimage.segmentation import slic
 
+from discs import partition_of_labels
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
 from segcritic.graph.partition import connected_components, multicut, relabel_sequential
-from segcritic.graph.project import partition_of_labels, to_labels
+from segcritic.graph.project import to_labels
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from discs import TWO, discs, nuclei, state_of
+from discs import TWO, discs, nuclei, partition_of_labels, state_of
 from segcritic.graph.partition import connected_components, relabel_sequential
-from segcritic.graph.project import partition_of_labels
 from segcritic.rules import Rules, Scorer
 from segcritic.search.local_search import Caution, Judge, Move, _gains, kind_of, objects_of, search
 from segcritic.search.moves import Proposer, fill_within

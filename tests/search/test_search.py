@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from discs import TWO, discs, nuclei, state_of
+from discs import TWO, discs, nuclei, partition_of_labels, state_of
 from segcritic.graph.partition import connected_components, multicut, relabel_sequential
-from segcritic.graph.project import partition_of_labels
 from segcritic.rules import Scorer
 from segcritic.search.climb import climb
 from segcritic.stateless.environment import evaluate_partition

@@ -5,10 +5,11 @@ import pytest
 from scipy import ndimage as ndi
 
 import segcritic
+from discs import partition_of_labels
 from segcritic.datasets.embryo import embryos
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
-from segcritic.graph.project import partition_of_labels
+from segcritic.graph.project import achievable_segmentation
 from segcritic.rules import Rules, Scorer, load_builtin, place_scores
 from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.features import N_EDGE_FEATURES, N_NODE_FEATURES
@@ -22,7 +23,6 @@ from segcritic.stateless.radial import (
 )
 from segcritic.stateless.rewards import total_reward
 from segcritic.stateless.state import make_state
-from segcritic.superpixels import bound
 
 
 def rules(text):
@@ -139,7 +139,7 @@ def test_the_true_cells_score_high_by_the_built_in_rules_and_degenerate_partitio
     for image, labels in embryos(2, 11):
         state = make_state(image, wanted)
         n = state.graph.n_nodes
-        true = partition_of_labels(state.graph, bound(state.graph.superpixels, labels))
+        true = partition_of_labels(state.graph, achievable_segmentation(state.graph.superpixels, labels))
         partitions = np.stack([true, np.zeros(n, np.int32), np.arange(n, dtype=np.int32)])
         rewards = evaluate_partition(state, partitions, Scorer(wanted))
         total = total_reward(rewards, state.weight)

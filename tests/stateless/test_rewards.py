@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discs import FOUR, TWO, blocks, discs, nuclei, state_of
+from discs import FOUR, TWO, blocks, discs, nuclei, partition_of_labels, state_of
 from segcritic.graph import NODE_SUMS, build_graph
 from segcritic.graph.partition import multicut
-from segcritic.graph.project import partition_of_labels
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.rewards import (
     contrast_rewards,

@@ -136,7 +136,7 @@ def build_graph(
     Parameters
     ----------
     image : (H, W) float array
-        Intensities, usually normalised (`images.normalise`).
+        Intensities, usually normalised (`segcritic.pixels.preprocess.normalise`).
     superpixels : (H, W) integer array
         Values 0..N-1, every value present.
     boundaries : (H, W) float array, optional
@@ -153,6 +153,15 @@ def build_graph(
     ------
     UserError
         If shapes differ, the image or the boundary map is not finite, or superpixel values are missing.
+
+    Examples
+    --------
+    >>> graph = build_graph(np.ones((2, 6)), np.array([[0, 0, 1, 1, 2, 2]] * 2))
+    >>> graph.edges
+    array([[0, 1],
+           [1, 2]], dtype=int32)
+    >>> graph.node_sums[:, Node.AREA], graph.edge_length
+    (array([4., 4., 4.]), array([2., 2.]))
     """
     from bioimage_cpp.filters import gaussian_gradient_magnitude
 

@@ -6,12 +6,12 @@ objects, intensities in its normalised range.
 
 import numpy as np
 from bioimage_cpp.distance import distance_transform
-from numba import njit
 from numpy.typing import NDArray
 
 from segcritic.graph import Edge, Node, SuperpixelGraph
 from segcritic.graph.objects import measure
 from segcritic.graph.partition import relabel_sequential
+from segcritic.graph.project import majority
 from segcritic.superpixels.level_sets import ObjectPrior
 
 _CORE_LEVEL = 0.4  # of the prior, above which a pixel belongs to a rough object
@@ -40,23 +40,9 @@ def _union_solidity(graph: SuperpixelGraph) -> NDArray[np.float64]:
     return area[graph.edges].sum(axis=1) / pair_hull_areas(graph.hull_points, graph.hull_start, graph.edges)
 
 
-@njit(cache=True)
-def _majority(superpixels, values, n_nodes):
-    """Majority vote of the pixels of each superpixel (Boyer and Moore 1981), (N,); exact where there is a majority."""
-    winner = np.zeros(n_nodes, np.int32)
-    lead = np.zeros(n_nodes, np.int32)
-    for row in range(superpixels.shape[0]):
-        for col in range(superpixels.shape[1]):
-            node = superpixels[row, col]
-            if lead[node] == 0:
-                winner[node] = values[row, col]
-            lead[node] += 1 if winner[node] == values[row, col] else -1
-    return winner
-
-
 def node_core(graph: SuperpixelGraph, prior: ObjectPrior) -> NDArray[np.int32]:
     """The likely object (`ObjectPrior.cores`) that holds most of each superpixel, (N,); 0 for background."""
-    return _majority(graph.superpixels, prior.instances, graph.n_nodes)
+    return majority(graph.superpixels, prior.instances)
 
 
 def node_features(
