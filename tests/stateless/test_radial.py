@@ -40,7 +40,7 @@ def rules(text):
     ],
 )
 def test_place_scores_fall_along_a_gaussian(text, expected):
-    np.testing.assert_allclose(place_scores(rules(text), np.array([30.0, 50.0, 60.0])), expected)
+    np.testing.assert_allclose(place_scores(rules(text).where, np.array([30.0, 50.0, 60.0])), expected)
 
 
 def test_the_centre_is_the_one_that_the_rules_name():

@@ -163,26 +163,9 @@ def build_graph(
     >>> graph.node_sums[:, Node.AREA], graph.edge_length
     (array([4., 4., 4.]), array([2., 2.]))
     """
-    from bioimage_cpp.filters import gaussian_gradient_magnitude
-
     image, labels = _checked(image, superpixels)
-    gradient = np.ascontiguousarray(gaussian_gradient_magnitude(image, _GRADIENT_SIGMA), np.float32)
-    if boundaries is None:
-        # Below the floor there is nothing but rounding: a constant image has no boundaries.
-        floor = max(1e-5 * float(np.abs(image).max()), 1e-12)
-        boundary_map = np.clip(gradient / max(float(np.percentile(gradient, 99.8)), floor), 0, 1)
-    else:
-        boundary_map = _finite(boundaries, "boundary map", labels.shape)
-
     n_cracks, n_nodes = pixel_sums.count_cracks(labels)
-    capacity = 8 * n_nodes + 64  # connected superpixels form a planar graph, for which this is enough
-    while True:
-        node_sums, pairs, pair_sums, cracks, crack_pair = pixel_sums.sum_pixels(
-            image, gradient, boundary_map, labels, n_nodes, n_cracks, capacity
-        )
-        if len(pairs) < capacity:
-            break
-        capacity *= 4
+    node_sums, pairs, pair_sums, cracks, crack_pair = _sum_pixels(image, labels, boundaries, n_nodes, n_cracks)
     if not node_sums[:, Node.AREA].all():
         missing = int(np.flatnonzero(node_sums[:, Node.AREA] == 0)[0])
         raise UserError(f"superpixels: value {missing} is missing; number them 0..N-1 without gaps.")
@@ -193,7 +176,6 @@ def build_graph(
     edge_of_pair = np.zeros(len(pairs), np.int64)
     edge_of_pair[edge_order] = np.arange(len(edge_order))
     outline_points, outline_start = _grouped(cracks, edge_of_pair[crack_pair], len(edge_order))
-
     border, border_node = pixel_sums.sum_image_border(labels, node_sums)
     border_points, border_start = _grouped(border, border_node, n_nodes)
     first_row, last_row = (node_sums[:, column].astype(np.int64) for column in (Node.MIN_ROW, Node.MAX_ROW))
@@ -213,6 +195,27 @@ def build_graph(
         border_start=border_start,
         center=center or ((labels.shape[0] - 1) / 2, (labels.shape[1] - 1) / 2),
     )
+
+
+def _sum_pixels(
+    image: NDArray[np.float32], labels: NDArray[np.int32], boundaries: NDArray | None, n_nodes: int, n_cracks: int
+) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
+    """As `pixel_sums.sum_pixels`, with as much room as the pairs need."""
+    from bioimage_cpp.filters import gaussian_gradient_magnitude
+
+    gradient = np.ascontiguousarray(gaussian_gradient_magnitude(image, _GRADIENT_SIGMA), np.float32)
+    if boundaries is None:
+        # Below the floor there is nothing but rounding: a constant image has no boundaries.
+        floor = max(1e-5 * float(np.abs(image).max()), 1e-12)
+        boundary_map = np.clip(gradient / max(float(np.percentile(gradient, 99.8)), floor), 0, 1)
+    else:
+        boundary_map = _finite(boundaries, "boundary map", labels.shape)
+    capacity = 8 * n_nodes + 64  # connected superpixels form a planar graph, for which this is enough
+    while True:
+        sums = pixel_sums.sum_pixels(image, gradient, boundary_map, labels, n_nodes, n_cracks, capacity)
+        if len(sums[1]) < capacity:
+            return sums
+        capacity *= 4
 
 
 def _finite(array: NDArray, what: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -175,7 +175,7 @@ def _idle_rules(scorer: Scorer, states: list[State]) -> list[str]:
         relabel_sequential(partitions)
         objects = measure(state.graph, partitions, scorer.needed)
         sensible = (objects.sample == list(starts).index("rough segmentation")) & (objects["touches_border"] == 0)
-        for rule, judgement in scorer.judge(objects, state.context).items():
+        for rule, judgement in scorer.deviations(objects, state.context).items():
             loss.setdefault(rule, []).append(1 - judgement.score)
             fit.setdefault(rule, []).append(judgement.score[sensible])
             of_class[rule] = judgement.of is not None

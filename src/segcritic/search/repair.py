@@ -18,8 +18,7 @@ from segcritic.graph import Node
 from segcritic.io.samples import Sample
 from segcritic.pixels.outlines import settle_outlines
 from segcritic.pixels.preprocess import normalise
-from segcritic.rules import Scorer
-from segcritic.rules.rule import BackgroundRule
+from segcritic.rules import BackgroundRule, Scorer
 from segcritic.search.local_search import Caution, Judge, objects_of, search
 from segcritic.search.moves import CLEAR, Proposer
 from segcritic.search.threshold import follow_one_threshold

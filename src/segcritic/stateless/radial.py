@@ -60,7 +60,7 @@ def node_places(graph: SuperpixelGraph, rules: Rules) -> NDArray[np.float64]:
         labels = graph.superpixels[first : first + _ROWS]
         row = np.arange(first, first + len(labels)) - graph.center[0]
         distance = np.hypot(row[:, None], col).ravel()
-        total += np.bincount(labels.ravel(), place_scores(rules, distance), graph.n_nodes)
+        total += np.bincount(labels.ravel(), place_scores(rules.where, distance, rules.pixel_size), graph.n_nodes)
     return total / graph.node_sums[:, Node.AREA]
 
 
