@@ -36,11 +36,11 @@ def rules(text):
         ("where: {at_least: 40, at_most: 50, tolerance: 10}", [np.exp(-0.5), 1, np.exp(-0.5)]),
         ("where: {expect: 0, tolerance: 30}", [np.exp(-0.5), np.exp(-0.5 * (5 / 3) ** 2), np.exp(-2)]),  # about a place
         ("pixel_size: 0.5\nwhere: {expect: 25, tolerance: 5, unit: um}", [np.exp(-2), 1, np.exp(-0.5)]),
-        ("center: image", [1, 1, 1]),
     ],
 )
 def test_place_scores_fall_along_a_gaussian(text, expected):
-    np.testing.assert_allclose(place_scores(rules(text).where, np.array([30.0, 50.0, 60.0])), expected)
+    found = place_scores(rules(text).where, np.array([30.0, 50.0, 60.0]), rules(text).pixel_size)
+    np.testing.assert_allclose(found, expected)
 
 
 def test_the_centre_is_the_one_that_the_rules_name():

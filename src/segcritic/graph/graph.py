@@ -157,29 +157,20 @@ def build_graph(
     Examples
     --------
     >>> graph = build_graph(np.ones((2, 6)), np.array([[0, 0, 1, 1, 2, 2]] * 2))
-    >>> graph.edges
-    array([[0, 1],
-           [1, 2]], dtype=int32)
-    >>> graph.node_sums[:, Node.AREA], graph.edge_length
-    (array([4., 4., 4.]), array([2., 2.]))
+    >>> graph.edges.tolist(), graph.node_sums[:, Node.AREA], graph.edge_length
+    ([[0, 1], [1, 2]], array([4., 4., 4.]), array([2., 2.]))
     """
     image, labels = _checked(image, superpixels)
     n_cracks, n_nodes = pixel_sums.count_cracks(labels)
     node_sums, pairs, pair_sums, cracks, crack_pair = _sum_pixels(image, labels, boundaries, n_nodes, n_cracks)
-    if not node_sums[:, Node.AREA].all():
-        missing = int(np.flatnonzero(node_sums[:, Node.AREA] == 0)[0])
-        raise UserError(f"superpixels: value {missing} is missing; number them 0..N-1 without gaps.")
-
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    is_edge = pair_sums[order, Edge.HORIZONTAL] + pair_sums[order, Edge.VERTICAL] > 0
-    edge_order, corner_order = order[is_edge], order[~is_edge]
+    edge_order, corner_order = _sorted_pairs(pairs, pair_sums)
     edge_of_pair = np.zeros(len(pairs), np.int64)
     edge_of_pair[edge_order] = np.arange(len(edge_order))
     outline_points, outline_start = _grouped(cracks, edge_of_pair[crack_pair], len(edge_order))
     border, border_node = pixel_sums.sum_image_border(labels, node_sums)
     border_points, border_start = _grouped(border, border_node, n_nodes)
-    first_row, last_row = (node_sums[:, column].astype(np.int64) for column in (Node.MIN_ROW, Node.MAX_ROW))
-    hull_points, hull_start = hulls.node_hulls(labels, first_row, last_row)
+    rows = (node_sums[:, column].astype(np.int64) for column in (Node.MIN_ROW, Node.MAX_ROW))
+    hull_points, hull_start = hulls.node_hulls(labels, *rows)
     return SuperpixelGraph(
         superpixels=labels,
         edges=pairs[edge_order],
@@ -214,8 +205,20 @@ def _sum_pixels(
     while True:
         sums = pixel_sums.sum_pixels(image, gradient, boundary_map, labels, n_nodes, n_cracks, capacity)
         if len(sums[1]) < capacity:
-            return sums
+            break
         capacity *= 4
+    area = sums[0][:, Node.AREA]
+    if not area.all():
+        missing = int(np.flatnonzero(area == 0)[0])
+        raise UserError(f"superpixels: value {missing} is missing; number them 0..N-1 without gaps.")
+    return sums
+
+
+def _sorted_pairs(pairs: NDArray, pair_sums: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Numbers of the pairs that share a crack, and of those that touch at corners only, both sorted by superpixels."""
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    is_edge = pair_sums[order, Edge.HORIZONTAL] + pair_sums[order, Edge.VERTICAL] > 0
+    return order[is_edge], order[~is_edge]
 
 
 def _finite(array: NDArray, what: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
