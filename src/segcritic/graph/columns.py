@@ -85,10 +85,3 @@ class Object(IntEnum):
     INNER_LENGTH = 22
     INNER_BOUNDARY = 23
     INNER_VALLEY = 24
-
-
-NODE_SUMS: tuple[str, ...] = tuple(column.name.lower() for column in Node)
-"""Names of the columns of `Node`."""
-
-EDGE_SUMS: tuple[str, ...] = tuple(column.name.lower() for column in Edge)
-"""Names of the columns of `Edge`."""

@@ -167,8 +167,7 @@ def build_graph(
     edge_of_pair = np.zeros(len(pairs), np.int64)
     edge_of_pair[edge_order] = np.arange(len(edge_order))
     outline_points, outline_start = _grouped(cracks, edge_of_pair[crack_pair], len(edge_order))
-    border, border_node = pixel_sums.sum_image_border(labels, node_sums)
-    border_points, border_start = _grouped(border, border_node, n_nodes)
+    border_points, border_start = _grouped(*pixel_sums.sum_image_border(labels, node_sums), n_nodes)
     rows = (node_sums[:, column].astype(np.int64) for column in (Node.MIN_ROW, Node.MAX_ROW))
     hull_points, hull_start = hulls.node_hulls(labels, *rows)
     return SuperpixelGraph(
