@@ -114,7 +114,7 @@ DESCRIPTORS: dict[str, Descriptor] = {row.name: row for row in _ROWS}
 def table() -> str:
     """Return the table of all descriptors for docs/rules.md, as Markdown.
 
-    >>> print(table()[:94])
+    >>> print(table()[:93])
     | name | what it is | unit | cut by the image border |
     |---|---|---|---|
     | `area` | number of
