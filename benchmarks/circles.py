@@ -19,9 +19,10 @@ from skimage.measure import label
 import segcritic
 from baselines import otsu
 from segcritic.datasets.circles import circles
+from segcritic.graph.project import achievable_segmentation
 from segcritic.pixels.preprocess import normalise
 from segcritic.rules import load_builtin
-from segcritic.superpixels import bound, superpixels
+from segcritic.superpixels import superpixels
 from segcritic.superpixels.hough import SURE, likely_circles
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -104,7 +105,9 @@ def run(kind: str, n_train: int, n_test: int, seeds: list[int], steps: int | Non
         otsu=segcritic.evaluate([otsu(image) for image in images], truth)["mAP"],
         mutex=segcritic.evaluate([mutex_watershed(image) for image in images], truth)["mAP"],
         hough=segcritic.evaluate([sure_circles(image) for image in images], truth)["mAP"],
-        bound=segcritic.evaluate([bound(p, t) for p, t in zip(pieces, truth, strict=True)], truth)["mAP"],
+        bound=segcritic.evaluate([achievable_segmentation(p, t) for p, t in zip(pieces, truth, strict=True)], truth)[
+            "mAP"
+        ],
         n_superpixels=float(np.mean([p.max() + 1 for p in pieces])),
         model=model_scores,
         ap50=ap50,

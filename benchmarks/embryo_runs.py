@@ -94,16 +94,19 @@ def _row(name: str, labels: list[Labels], tests: list, seconds: float, training:
 
 def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
     """What learns nothing; of those with a level the one of `LEVELS` with the best VI."""
+    from segcritic.graph.project import achievable_segmentation
     from segcritic.search.refine import refine
     from segcritic.stateless.predict import label_partition
     from segcritic.stateless.state import make_state
-    from segcritic.superpixels import bound
 
     start = time.process_time()
     states = [make_state(image, rules) for image, _ in tests]
     seconds = time.process_time() - start
     if method == STILL[0]:
-        best = [bound(state.graph.superpixels, truth) for state, (_, truth) in zip(states, tests, strict=True)]
+        best = [
+            achievable_segmentation(state.graph.superpixels, truth)
+            for state, (_, truth) in zip(states, tests, strict=True)
+        ]
         number = float(np.mean([state.graph.n_nodes for state in states]))
         return _row(method, best, tests, seconds, None, superpixels=number)
     if method == STILL[5]:
@@ -244,12 +247,12 @@ def cut(state: "State", level: float, boundary: str, rules: "Rules | None" = Non
 
     Objects at the image border are background; with rules, so is all that these would not keep.
     """
-    from segcritic.graph import EDGE_SUMS
+    from segcritic.graph import Edge
     from segcritic.graph.partition import multicut
     from segcritic.stateless.environment import evaluate_partition
 
     graph = state.graph
-    strength = graph.edge_sums[:, EDGE_SUMS.index(boundary)] / graph.edge_length
+    strength = graph.edge_sums[:, Edge[boundary.upper()]] / graph.edge_length
     node_labels = multicut(graph, (level * np.percentile(strength, 95) - strength) * graph.edge_length)
     if rules is None:
         return _without_border(node_labels[graph.superpixels] + 1)

@@ -55,8 +55,8 @@ def _without_ground(pieces: Any) -> Any:
 
 
 def figure_4(plan: Plan, cache: Path) -> Figure:
+    from segcritic.graph.project import achievable_segmentation
     from segcritic.metrics import evaluate
-    from segcritic.superpixels import bound
 
     runs = [plan.rules_alone(seed) for seed in plan.seeds]
     results = [finished(run, cache) for run in runs]
@@ -64,7 +64,7 @@ def figure_4(plan: Plan, cache: Path) -> Figure:
     shown = Shown.of(runs[0], results[0], SCALE)
     pairs = tests(runs[0])
     truth = [true for _, true in pairs]
-    limit = evaluate([bound(state.graph.superpixels, true) for state, true in pairs], truth)
+    limit = evaluate([achievable_segmentation(state.graph.superpixels, true) for state, true in pairs], truth)
     simple = {
         repulsion: evaluate([_without_ground(mutex_pieces(state, repulsion)) for state, _ in pairs], truth)
         for repulsion in REPULSIONS
@@ -108,9 +108,9 @@ these test images*; the largest piece is the ground. Rewards are 0.5 (amber) whe
 
 
 def figure_5(plan: Plan, cache: Path) -> Figure:
+    from segcritic.graph.project import achievable_segmentation
     from segcritic.metrics import evaluate
     from segcritic.report.pictures import gray
-    from segcritic.superpixels import bound
     from segcritic.superpixels.lines import line_strength
 
     runs = [plan.embryos(seed) for seed in plan.embryo_seeds]
@@ -132,7 +132,9 @@ def figure_5(plan: Plan, cache: Path) -> Figure:
     )
     pairs = tests(runs[0])
     names = ("VI", "VI_merge", "VI_split", "mAP")
-    limit = evaluate([bound(state.graph.superpixels, true) for state, true in pairs], [true for _, true in pairs])
+    limit = evaluate(
+        [achievable_segmentation(state.graph.superpixels, true) for state, true in pairs], [true for _, true in pairs]
+    )
     rows = [
         ["superpixels' bound", *(common.score(limit[name]) for name in names)],
         ["rules alone", *means(results, *names)],

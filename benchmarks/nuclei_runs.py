@@ -124,7 +124,7 @@ def label(run: Run) -> dict[str, Any]:
     import numpy as np
 
     from nuclei_peers import network_of, worker
-    from segcritic.superpixels import bound
+    from segcritic.graph.project import achievable_segmentation
 
     pairs = common.nuclei_pairs(Path(run.data), run.images)
     pairs = pairs if run.fold is None else pairs[run.fold :: run.folds]
@@ -137,7 +137,7 @@ def label(run: Run) -> dict[str, Any]:
         found = work(pixels, true)
         seconds.append(time.process_time() - start)
         numbers.append(int(found.max()) + 1)
-        labels.append(bound(found, true) if run.method == "bound" else found)
+        labels.append(achievable_segmentation(found, true) if run.method == "bound" else found)
     return {
         "scores": _scores(labels, truth, pairs),
         "superpixels": float(np.median(numbers)) if run.method == "bound" else None,

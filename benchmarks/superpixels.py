@@ -56,9 +56,10 @@ def rows(quick: bool) -> list[Row]:
 
 def measure(compared: list[Row], pairs: list[tuple[Path, Path]]) -> list[Any]:
     """Fill the rows; return the true labels."""
+    from segcritic.graph.project import achievable_segmentation
     from segcritic.io.images import read_image, read_labels
     from segcritic.pixels.preprocess import normalise
-    from segcritic.superpixels import bound, superpixels
+    from segcritic.superpixels import superpixels
 
     truth = []
     for number, (image_path, labels_path) in enumerate(pairs):
@@ -71,7 +72,7 @@ def measure(compared: list[Row], pairs: list[tuple[Path, Path]]) -> list[Any]:
             cut = superpixels(image, row.method, **row.settings)
             row.seconds.append(time.process_time() - start)
             row.numbers.append(int(cut.max()) + 1)
-            row.labels.append(bound(cut, truth[-1]))
+            row.labels.append(achievable_segmentation(cut, truth[-1]))
         print(f"\r{number + 1} of {len(pairs)} images", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return truth

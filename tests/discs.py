@@ -5,6 +5,9 @@ import functools
 import numpy as np
 from scipy import ndimage as ndi
 
+from segcritic.graph import SuperpixelGraph
+from segcritic.graph.partition import relabel_sequential
+from segcritic.graph.project import majority
 from segcritic.rules import Rules, load_builtin
 from segcritic.stateless.state import State, make_state
 
@@ -39,3 +42,10 @@ def state_of(centres=FOUR, shape=(64, 64), radius=11.0, seed=0) -> State:
     """The discs made ready by the rules for nuclei, with superpixels by `blocks`; shared, not to be changed."""
     pixels, truth = discs(shape, centres, radius, seed=seed)
     return make_state(pixels, nuclei(), given=blocks(truth))
+
+
+def partition_of_labels(graph: SuperpixelGraph, labels: np.ndarray) -> np.ndarray:
+    """The partition (N,) int32 in which each superpixel takes the label of most of its pixels, any values."""
+    winners = np.unique(majority(graph.superpixels, labels), return_inverse=True)[1].astype(np.int32)[None]
+    relabel_sequential(winners)
+    return winners[0]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from segcritic.graph import build_graph
-from segcritic.graph.objects import DESCRIPTORS, measure
-from segcritic.rules import Rules
-from segcritic.rules.rule import BackgroundRule, CountRule, NumericRule, PolarityRule
+from segcritic.graph.descriptors import DESCRIPTORS, table
+from segcritic.graph.objects import measure
+from segcritic.rules import BackgroundRule, CountRule, NumericRule, PolarityRule, Rules
 from segcritic.superpixels import superpixels
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +36,11 @@ def test_every_key_is_explained():
     named = set(re.findall(r"\w+", " ".join([*re.findall(r"`([^`\n]+)`", page), *blocks("rules.md", "yaml")])))
     keys = {key for model in (NumericRule, PolarityRule, CountRule, BackgroundRule) for key in model.model_fields}
     assert keys | set(Rules.SPECIAL) | set(DESCRIPTORS) <= named
+
+
+def test_the_table_of_descriptors_is_that_of_the_code():
+    """After a change: python -m segcritic.graph.descriptors docs/rules.md"""
+    assert table() in (DOCS / "rules.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("number", range(len(blocks("extend.md", "python"))))

@@ -12,9 +12,12 @@ from skimage.measure import regionprops
 from skimage.segmentation import watershed
 
 from segcritic.errors import UserError
-from segcritic.graph import EDGE_SUMS, NODE_SUMS, build_graph
+from segcritic.graph import Edge, Node, build_graph
 
 DIRECTIONS = {"horizontal": (0, 1), "vertical": (1, 0), "diagonal_down": (1, 1), "diagonal_up": (1, -1)}
+
+NODE_SUMS = tuple(column.name.lower() for column in Node)
+EDGE_SUMS = tuple(column.name.lower() for column in Edge)
 
 
 def example(shape=(48, 61), n_superpixels=40, seed=0):
@@ -184,7 +187,7 @@ def test_any_small_label_image(height, width, n_labels, seed):
     total = graph.edge_sums[:, :4].sum(axis=0)
     total[2:] += graph.corner_sums.sum(axis=0)
     assert total.tolist() == [len(pixel_pairs(labels, direction)[0]) for direction in DIRECTIONS]
-    assert graph.node_sums[:, 0].sum() == height * width
+    assert graph.node_sums[:, Node.AREA].sum() == height * width
     assert len(graph.border_points) == 2 * (height + width)
 
 
@@ -196,7 +199,7 @@ def test_default_boundary_map_is_the_scaled_gradient():
         build_graph(image, labels).edge_sums, build_graph(image, labels, boundaries).edge_sums, rtol=1e-3
     )
     constant = build_graph(np.full(labels.shape, 3.0), labels)
-    mean_boundary = constant.edge_sums[:, EDGE_SUMS.index("boundary")] / constant.edge_length
+    mean_boundary = constant.edge_sums[:, Edge.BOUNDARY] / constant.edge_length
     np.testing.assert_allclose(mean_boundary, 0, atol=0.05)  # rounding must not be blown up to boundaries
 
 

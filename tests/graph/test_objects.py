@@ -12,7 +12,8 @@ from skimage.segmentation import watershed
 
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
-from segcritic.graph.objects import DESCRIPTORS, measure
+from segcritic.graph.descriptors import DESCRIPTORS
+from segcritic.graph.objects import measure
 from segcritic.graph.partition import multicut
 from segcritic.graph.project import to_labels
 

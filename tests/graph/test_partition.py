@@ -6,10 +6,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components as scipy_components
 from skimage.segmentation import slic
 
+from discs import partition_of_labels
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
 from segcritic.graph.partition import connected_components, multicut, relabel_sequential
-from segcritic.graph.project import partition_of_labels, to_labels
+from segcritic.graph.project import majority, to_labels
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,13 @@ def test_partition_of_labels_takes_the_majority(graph):
         values, votes = np.unique(labels[graph.superpixels == node], return_counts=True)
         winners.append(values[votes.argmax()])
     assert same_partition(partition, np.array(winners))
+
+
+@pytest.mark.parametrize("scale", [1, 10_000])
+def test_ties_go_to_the_smallest_label(scale):
+    superpixels = np.array([[0, 0, 1, 1, 1, 1, 1, 2]])
+    labels = np.array([[9, -4, 7, 5, 7, 5, 0, 3]]) * scale
+    np.testing.assert_array_equal(majority(superpixels, labels), np.array([-4, 5, 3]) * scale)
 
 
 def test_labels_there_and_back(graph):

@@ -16,7 +16,7 @@ from segcritic.errors import UserError
 from segcritic.graph.objects import ObjectTable
 from segcritic.models.fit import train_by_rules
 from segcritic.report import write_report
-from segcritic.rules import Rules, Scorer, judge, needed_descriptors, rough_descriptors
+from segcritic.rules import Rules, Scorer, needed_descriptors, rough_descriptors
 from segcritic.search.audit import audit
 from segcritic.stateless.rewards import node_rewards
 from segcritic.stateless.state import make_state
@@ -94,7 +94,7 @@ def test_a_class_scores_as_its_rules_and_those_for_all_in_a_file_of_their_own(co
 def test_a_rule_for_all_and_one_of_a_class_on_the_same_descriptor_both_hold():
     rules = Rules.loads("area: {at_least: 50, tolerance: 10}\nclasses: {tiny: {area: {at_most: 100}}}")
     assert Scorer(rules).object_scores(table(area=[30]))[0] < 0.5 < Scorer(rules).object_scores(table(area=[60]))[0]
-    found = judge(rules, table(area=[30]))
+    found = Scorer(rules).deviations(table(area=[30]))
     assert [(name, judgement.of) for name, judgement in found.items()] == [("area", None), ("tiny/area", "tiny")]
     assert set(Scorer(rules).rule_scores(table(area=[30]))) == {"area", "tiny/area"}
 

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segcritic.errors import UserError
-from segcritic.rules import NumericRule, PolarityRule, Rules
-from segcritic.rules.rule import KINDS, SUPERPIXEL_SETTINGS
+from segcritic.graph.descriptors import DESCRIPTORS
+from segcritic.rules import SUPERPIXEL_SETTINGS, NumericRule, PolarityRule, Rules
 from segcritic.superpixels import METHODS
 
 FULL = """\
@@ -66,7 +66,7 @@ def test_round_trip_through_text_and_file(tmp_path):
 
 @given(
     st.dictionaries(
-        st.sampled_from([name for name, kind in KINDS.items() if kind in ("length", "ratio", "intensity")]),
+        st.sampled_from([name for name, row in DESCRIPTORS.items() if row.kind in ("length", "ratio", "intensity")]),
         st.builds(
             NumericRule,
             expect=st.floats(0.01, 1e6) | st.just("rough"),
@@ -233,12 +233,6 @@ def test_unreadable_files(tmp_path):
         Rules.load(tmp_path / "utf16.yaml")
     (tmp_path / "bom.yaml").write_text("area: {expect: 5}", encoding="utf-8-sig")
     assert Rules.load(tmp_path / "bom.yaml") == Rules.loads("area: {expect: 5}")
-
-
-def test_kinds_cover_the_descriptors():
-    from segcritic.graph.objects import DESCRIPTORS
-
-    assert set(KINDS) == set(DESCRIPTORS)
 
 
 @pytest.mark.parametrize(

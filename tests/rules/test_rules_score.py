@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segcritic.errors import UserError
+from segcritic.graph.descriptors import DESCRIPTORS
 from segcritic.graph.objects import ObjectTable
-from segcritic.rules import Context, Rules, Scorer, judge, needed_descriptors, rough_descriptors, sharpen
+from segcritic.rules import Context, Rules, Scorer, needed_descriptors, rough_descriptors, sharpen
 
 
 def table(graph=None, **columns):
@@ -23,7 +24,7 @@ def table(graph=None, **columns):
 def deviation(text, values, context=None, **others):
     rules = Rules.loads(text)
     (name,) = rules.descriptors
-    return judge(rules, table(**{name: values}, **others), context)[name].deviation
+    return Scorer(rules).deviations(table(**{name: values}, **others), context)[name].deviation
 
 
 @pytest.mark.parametrize(
@@ -147,11 +148,11 @@ def test_cut_objects_are_judged_by_what_can_be_seen():
     text = "area: {expect: 100, tolerance: 10}\ncircularity: {at_least: 0.9, tolerance: 0.1}\nvalley: {at_most: 0.1}"
     objects = table(area=[50, 120, 50], circularity=[0.5] * 3, valley=[0.12] * 3, touches_border=[0.2, 0.2, 0])
     for border in ("ignore", "drop"):
-        judged = judge(Rules.loads(f"{text}\nborder: {border}"), objects)
+        judged = Scorer(Rules.loads(f"{text}\nborder: {border}")).deviations(objects)
         np.testing.assert_allclose(judged["area"].deviation, [0, 2, 5])  # smaller is no wonder, larger is
         np.testing.assert_allclose(judged["circularity"].deviation, [0, 0, 4])
         np.testing.assert_allclose(judged["valley"].deviation, [2, 2, 2])
-    judged = judge(Rules.loads(f"{text}\nborder: keep"), objects)
+    judged = Scorer(Rules.loads(f"{text}\nborder: keep")).deviations(objects)
     np.testing.assert_allclose(judged["area"].deviation, [5, 2, 5])
     np.testing.assert_allclose(judged["circularity"].deviation, [4, 4, 4])
 
@@ -165,8 +166,6 @@ def test_needed_descriptors_suffice():
         np.zeros(1, np.int32), np.zeros((1, 1), np.int32), {k: np.ones(1) for k in ("area", "mean_intensity")}, None
     )
     assert Scorer(rules).object_scores(bare).shape == (1,)
-    from segcritic.graph.objects import DESCRIPTORS
-
     assert needed_descriptors(Rules.loads("python: a:b")) == set(DESCRIPTORS)
 
 
@@ -252,8 +251,6 @@ def own_rules(tmp_path, monkeypatch):
         "def fails(objects, graph): return objects['no_such_column']\n"
     )
     monkeypatch.chdir(tmp_path)
-    yield
-    sys.modules.pop("my_own_rules", None)
 
 
 @pytest.mark.usefixtures("own_rules")
@@ -268,6 +265,48 @@ def test_rules_in_python():
     np.testing.assert_allclose(scores["my_own_rules:extremes"], [0, 1])
     np.testing.assert_allclose(scores["my_own_rules:graph_size"], 0.25)
     assert Scorer(rules, allow_python=True).object_scores(table(0.25, area=[10, 10]))[0] == 0
+
+
+def scores_by(name):
+    return Scorer(Rules.loads(f"python: {name}"), allow_python=True).object_scores(table(area=[1]))
+
+
+def test_rules_in_python_of_two_folders_are_two(tmp_path, monkeypatch):
+    loaded = set(sys.modules)
+    for folder, score in (("one", 0.25), ("two", 0.75)):
+        (tmp_path / folder / "parts").mkdir(parents=True)
+        (tmp_path / folder / "my_own_rules.py").write_text(
+            "from my_own_helpers import score\nfrom parts import again\n"
+            "def same(objects, graph): return [score * again]\n"
+        )
+        (tmp_path / folder / "my_own_helpers.py").write_text(f"score = {score}\n")
+        (tmp_path / folder / "parts" / "__init__.py").write_text("from .numbers import again\n")
+        (tmp_path / folder / "parts" / "numbers.py").write_text("again = 1\n")
+    scorers = []
+    for folder in ("one", "two"):
+        monkeypatch.chdir(tmp_path / folder)
+        scorers.append(Scorer(Rules.loads("python: my_own_rules:same"), allow_python=True))
+    assert [scorer.object_scores(table(area=[1]))[0] for scorer in scorers] == pytest.approx([0.25, 0.75])
+    assert not {name for name in set(sys.modules) - loaded if name.startswith(("my_own", "parts"))}
+
+
+def test_modules_of_other_places_stay_as_they_are(tmp_path, monkeypatch):
+    for folder, score in (("installed", 0.25), ("here", 0.75)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "my_shared_rules.py").write_text(f"def same(objects, graph): return [{score}]\n")
+    (tmp_path / "installed" / "my_installed_rules.py").write_text("from my_shared_rules import same\n")
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    monkeypatch.chdir(tmp_path / "here")
+    import my_shared_rules  # pyright: ignore[reportMissingImports]
+
+    try:
+        assert scores_by("my_shared_rules:same") == pytest.approx(0.75)  # of the current folder
+        assert sys.modules["my_shared_rules"] is my_shared_rules
+        assert scores_by("my_installed_rules:same") == pytest.approx(0.25)
+        assert "my_installed_rules" in sys.modules
+    finally:
+        sys.modules.pop("my_shared_rules", None)
+        sys.modules.pop("my_installed_rules", None)
 
 
 @pytest.mark.usefixtures("own_rules")

@@ -5,9 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from discs import TWO, discs, nuclei, state_of
+from discs import TWO, discs, nuclei, partition_of_labels, state_of
 from segcritic.graph.partition import connected_components, relabel_sequential
-from segcritic.graph.project import partition_of_labels
 from segcritic.rules import Rules, Scorer
 from segcritic.search.local_search import Move, _gains, kind_of, search
 from segcritic.search.margins import Margins

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from discs import FOUR, TWO, discs, nuclei, state_of
+from discs import FOUR, TWO, discs, nuclei, partition_of_labels, state_of
 from segcritic.graph.partition import multicut
-from segcritic.graph.project import UNLABELLED, partition_of_labels
+from segcritic.graph.project import UNLABELLED
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.environment import draw_subgraphs, evaluate_partition, step
 from segcritic.stateless.label_rewards import supervised

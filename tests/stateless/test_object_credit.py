@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import torch
 
-from discs import TWO, discs, nuclei, state_of
+from discs import TWO, discs, nuclei, partition_of_labels, state_of
 from segcritic.graph.partition import multicut
-from segcritic.graph.project import partition_of_labels
 from segcritic.rules import Scorer
 from segcritic.stateless.batches import GraphBatch, collate_subgraphs
 from segcritic.stateless.critic import Critic

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from discs import FOUR, TWO, blocks, discs, nuclei, state_of
+from discs import FOUR, TWO, blocks, discs, nuclei, partition_of_labels, state_of
 from segcritic.graph.partition import multicut
-from segcritic.graph.project import partition_of_labels
 from segcritic.pixels.outlines import fill_holes
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.network_settings import NetworkSettings

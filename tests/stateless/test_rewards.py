@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discs import FOUR, TWO, blocks, discs, nuclei, state_of
-from segcritic.graph import NODE_SUMS, build_graph
+from discs import FOUR, TWO, blocks, discs, nuclei, partition_of_labels, state_of
+from segcritic.graph import Node, build_graph
 from segcritic.graph.partition import multicut
-from segcritic.graph.project import partition_of_labels
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.rewards import (
     contrast_rewards,
@@ -191,13 +190,13 @@ def test_one_superpixel_has_a_reward_but_no_edge():
 
 def test_huge_superpixels_do_not_drown_the_others():
     graph = state_of().graph
-    area = graph.node_sums[:, NODE_SUMS.index("area")]
+    area = graph.node_sums[:, Node.AREA]
     np.testing.assert_array_equal(node_weights(graph), area)
     np.testing.assert_array_equal(node_weights(graph, 30.0), np.minimum(area, 30))
     pixels, _ = discs()
     state = make_state(pixels, nuclei(), given=np.where(np.indices(pixels.shape)[0] < 60, 0, blocks(pixels)))
     assert state.weight[0] == pytest.approx(np.pi * state.prior.radius**2)
-    assert state.weight[0] < 0.5 * state.graph.node_sums[0, NODE_SUMS.index("area")]
+    assert state.weight[0] < 0.5 * state.graph.node_sums[0, Node.AREA]
 
 
 def test_contrast_reward_at_its_corners():

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discs import FOUR, TWO, blocks, discs, nuclei, state_of
+from discs import FOUR, TWO, blocks, discs, nuclei, partition_of_labels, state_of
 from segcritic.graph import build_graph
-from segcritic.graph.project import partition_of_labels
 from segcritic.rules import Rules
 from segcritic.stateless.features import (
     N_EDGE_FEATURES,

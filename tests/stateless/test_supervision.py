@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segcritic
-from discs import FOUR, TWO, blocks, discs, nuclei, state_of
+from discs import FOUR, TWO, blocks, discs, nuclei, partition_of_labels, state_of
 from segcritic.cli import main
 from segcritic.errors import UserError
 from segcritic.graph import build_graph
-from segcritic.graph.project import UNLABELLED, Truth, partition_of_labels, project
+from segcritic.graph.project import UNLABELLED, Truth, project
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.identity import identity

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from segcritic.datasets.circles import circles
+from segcritic.graph.project import achievable_segmentation
 from segcritic.metrics import evaluate
-from segcritic.superpixels import bound, superpixels
+from segcritic.superpixels import superpixels
 from segcritic.superpixels.hough import likely_circles
 
 CIRCLES = [(30.0, 40.0, 12.0, 0.9), (70.5, 80.25, 20.0, 0.1), (100.0, 20.0, 7.0, 0.9)]
@@ -56,7 +57,7 @@ def test_superpixels_cut_along_circles_allow_more_with_fewer():
         without.append(superpixels(image, "watershed", mean_size=100))
     truth = [labels for _, labels in pairs]
     scores = [
-        evaluate([bound(p, t) for p, t in zip(pieces, truth, strict=True)], truth)["mAP"]
+        evaluate([achievable_segmentation(p, t) for p, t in zip(pieces, truth, strict=True)], truth)["mAP"]
         for pieces in (with_circles, without)
     ]
     assert scores[0] > 0.93

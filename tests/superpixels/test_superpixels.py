@@ -8,8 +8,9 @@ from scipy import ndimage as ndi
 
 from discs import FOUR, discs
 from segcritic.errors import UserError
+from segcritic.graph.project import achievable_segmentation
 from segcritic.pixels.preprocess import normalise
-from segcritic.superpixels import bound, relabel_connected, superpixels
+from segcritic.superpixels import relabel_connected, superpixels
 from segcritic.superpixels.boundaries import cut_at_truth
 from segcritic.superpixels.joining import join_basins
 from segcritic.superpixels.level_sets import relief
@@ -73,7 +74,7 @@ def test_brightness_and_contrast_of_the_raw_picture_do_not_matter(method):
 @pytest.mark.parametrize("method", SMALLEST)
 def test_best_labels_recover_bright_discs(method):
     pixels, truth = discs()
-    best = bound(superpixels(normalise(pixels), method), truth)
+    best = achievable_segmentation(superpixels(normalise(pixels), method), truth)
     for number in range(1, len(FOUR) + 1):
         both = ((best == number) & (truth == number)).sum()
         assert both / ((best == number) | (truth == number)).sum() > 0.8
@@ -82,13 +83,13 @@ def test_best_labels_recover_bright_discs(method):
 def test_shells_follow_a_dim_disc_beside_a_bright_one():
     pixels, truth = discs(shape=(40, 64), centres=((20, 18), (20, 44)), radius=10)
     pixels = np.where(truth == 2, 100 + 0.3 * (pixels - 100), pixels).astype(np.float32)
-    best = bound(superpixels(normalise(pixels), "shells"), truth)
+    best = achievable_segmentation(superpixels(normalise(pixels), "shells"), truth)
     assert ((best == 2) & (truth == 2)).sum() / ((best == 2) | (truth == 2)).sum() > 0.75
 
 
 def test_shells_part_touching_discs():
     pixels, truth = discs(shape=(40, 64), centres=((20, 21), (20, 42)), radius=11)
-    best = bound(superpixels(normalise(pixels), "shells"), truth)
+    best = achievable_segmentation(superpixels(normalise(pixels), "shells"), truth)
     for number in (1, 2):
         assert ((best == number) & (truth == number)).sum() / ((best == number) | (truth == number)).sum() > 0.75
 
@@ -183,11 +184,11 @@ def test_connected_pieces_takes_any_numbers():
 def test_bound_gives_each_superpixel_the_truth_that_covers_most_of_it():
     pieces = np.array([[0, 0, 0, 1, 1, 1]])
     truth = np.array([[9, 9, 0, 0, 5, 5]])
-    np.testing.assert_array_equal(bound(pieces, truth), [[9, 9, 9, 5, 5, 5]])
+    np.testing.assert_array_equal(achievable_segmentation(pieces, truth), [[9, 9, 9, 5, 5, 5]])
     truth = discs()[1]
-    np.testing.assert_array_equal(bound(relabel_connected(truth), truth), truth)
-    with pytest.raises(ValueError, match="pixels"):
-        bound(pieces, truth)
+    np.testing.assert_array_equal(achievable_segmentation(relabel_connected(truth), truth), truth)
+    with pytest.raises(UserError, match="labels: shape"):
+        achievable_segmentation(pieces, truth)
 
 
 @settings(max_examples=30, deadline=None)
@@ -211,7 +212,7 @@ def test_truth_cut_superpixels_can_be_made_the_truth_without_slivers():
     truth = discs()[1]
     near = np.roll(truth, 1, axis=1)  # outlines one pixel away from the true ones
     cut = cut_at_truth(relabel_connected(near), truth)
-    np.testing.assert_array_equal(bound(cut, truth), truth)
+    np.testing.assert_array_equal(achievable_segmentation(cut, truth), truth)
     assert cut.max() == relabel_connected(truth).max()
 
 

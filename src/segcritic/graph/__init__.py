@@ -1,5 +1,6 @@
 """Superpixels -> graph -> partition -> objects: numbers only, no rules."""
 
-from segcritic.graph.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph, build_graph
+from segcritic.graph.columns import Edge, Node
+from segcritic.graph.graph import SuperpixelGraph, build_graph
 
-__all__ = ["EDGE_SUMS", "NODE_SUMS", "SuperpixelGraph", "build_graph"]
+__all__ = ["Edge", "Node", "SuperpixelGraph", "build_graph"]

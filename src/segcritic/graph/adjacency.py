@@ -91,7 +91,7 @@ def _mark_angles(points, radius, row, col):
 
 @njit(cache=True, nogil=True)
 def circle_hough(node_object, area, center_row, center_col, edges, points, points_start, border_points, border_start):
-    """Fraction of the angle bins of a circle in which the outline lies near it.
+    """Fraction of the angle bins of a circle in which the outline lies near it, (M,) in [0, 1].
 
     The circle is that of equal area about the centroid; for an object cut by the image border, the one that fits its
     outline within the image best, of which only the angles within the image count, and the result is multiplied by the
@@ -103,17 +103,8 @@ def circle_hough(node_object, area, center_row, center_col, edges, points, point
     for objects in node_object:
         for node in range(len(objects)):
             cut[objects[node]] += border_start[node + 1] - border_start[node]
-    moments = np.zeros((n_objects, 8))
-    for objects in node_object:
-        for edge in range(len(edges)):
-            i = objects[edges[edge, 0]]
-            j = objects[edges[edge, 1]]
-            if i != j:
-                cracks = points[points_start[edge] : points_start[edge + 1]]
-                for o in (i, j):
-                    if cut[o] > 0:
-                        _add_moments(moments[o], cracks, center_row[o], center_col[o])
     row, col, radius = center_row.copy(), center_col.copy(), np.sqrt(area / np.pi)
+    moments = _moments_of_cut(node_object, cut, row, col, edges, points, points_start)
     for o in range(n_objects):
         if cut[o] > 0:
             down, right, radius[o] = _fit_circle(moments[o])
@@ -121,11 +112,6 @@ def circle_hough(node_object, area, center_row, center_col, edges, points, point
             col[o] += right
 
     bits = np.zeros(n_objects, np.uint32)
-    cut_inside = np.zeros(n_objects)
-    height = width = 0.0  # the last row and column of the image, where cracks of its border lie half a pixel beyond
-    for p in range(len(border_points)):
-        height = max(height, border_points[p, 0])
-        width = max(width, border_points[p, 1])
     for objects in node_object:
         for edge in range(len(edges)):
             i = objects[edges[edge, 0]]
@@ -134,23 +120,60 @@ def circle_hough(node_object, area, center_row, center_col, edges, points, point
                 cracks = points[points_start[edge] : points_start[edge + 1]]
                 for o in (i, j):
                     bits[o] |= _mark_angles(cracks, radius[o], row[o], col[o])
+    cut_inside = _count_cut_inside(node_object, radius, row, col, border_points, border_start)
+    # The last row and column of the image: cracks of its border lie half a pixel beyond them.
+    height = width = 0.0
+    for p in range(len(border_points)):
+        height = max(height, border_points[p, 0])
+        width = max(width, border_points[p, 1])
+    fraction = np.zeros(n_objects)
+    for o in range(n_objects):
+        fraction[o] = _marked_fraction(bits[o], radius[o], row[o], col[o], cut[o] > 0, height, width)
+        if cut[o] > 0:
+            fraction[o] *= cut_inside[o] / cut[o]
+    return fraction
+
+
+@njit(cache=True, nogil=True)
+def _moments_of_cut(node_object, cut, row, col, edges, points, points_start):
+    """What `_fit_circle` needs of the outlines of all objects that the image border cuts, relative to (row, col)."""
+    moments = np.zeros((len(cut), 8))
+    for objects in node_object:
+        for edge in range(len(edges)):
+            i = objects[edges[edge, 0]]
+            j = objects[edges[edge, 1]]
+            if i != j:
+                cracks = points[points_start[edge] : points_start[edge + 1]]
+                for o in (i, j):
+                    if cut[o] > 0:
+                        _add_moments(moments[o], cracks, row[o], col[o])
+    return moments
+
+
+@njit(cache=True, nogil=True)
+def _count_cut_inside(node_object, radius, row, col, border_points, border_start):
+    """Number of each object's cracks on the image border that lie inside or near its circle."""
+    inside = np.zeros(len(radius))
+    for objects in node_object:
         for node in range(len(objects)):
             o = objects[node]
             farthest = (radius[o] + max(1.5, 0.1 * radius[o])) ** 2
             for p in range(border_start[node], border_start[node + 1]):
                 y, x = border_points[p, 0] - row[o], border_points[p, 1] - col[o]
-                cut_inside[o] += y * y + x * x <= farthest
-    fraction = np.zeros(n_objects)
-    for o in range(n_objects):
-        expected = found = 0
-        for angle_bin in range(HOUGH_BINS):
-            angle = 2 * np.pi * (angle_bin + 0.5) / HOUGH_BINS
-            y, x = row[o] + radius[o] * np.sin(angle), col[o] + radius[o] * np.cos(angle)
-            if cut[o] == 0 or (0 <= y <= height and 0 <= x <= width):
-                expected += 1
-                found += (bits[o] >> np.uint32(angle_bin)) & np.uint32(1)
-        if expected and radius[o] > 0:
-            fraction[o] = found / expected
-            if cut[o] > 0:
-                fraction[o] *= cut_inside[o] / cut[o]
-    return fraction
+                inside[o] += y * y + x * x <= farthest
+    return inside
+
+
+@njit(cache=True, nogil=True)
+def _marked_fraction(bits, radius, row, col, cut, height, width):
+    """Share of the angle bins that are marked; of a cut object, of those within the image."""
+    if radius <= 0:
+        return 0.0
+    expected = marked = 0
+    for angle_bin in range(HOUGH_BINS):
+        angle = 2 * np.pi * (angle_bin + 0.5) / HOUGH_BINS
+        y, x = row + radius * np.sin(angle), col + radius * np.cos(angle)
+        if not cut or (0 <= y <= height and 0 <= x <= width):
+            expected += 1
+            marked += (bits >> np.uint32(angle_bin)) & np.uint32(1)
+    return marked / expected if expected else 0.0

@@ -13,45 +13,7 @@ from numpy.typing import NDArray
 
 from segcritic.errors import UserError
 from segcritic.graph import hulls, pixel_sums
-
-NODE_SUMS = (
-    "area",
-    "row",
-    "col",
-    "row_row",
-    "col_col",
-    "row_col",
-    "intensity",
-    "intensity2",
-    "gradient",
-    "min_intensity",
-    "max_intensity",
-    "min_row",
-    "min_col",
-    "max_row",
-    "max_col",
-    "border_horizontal",
-    "border_vertical",
-    "border_diagonal_down",
-    "border_diagonal_up",
-)
-"""Columns of `SuperpixelGraph.node_sums`: sums over the superpixel's pixels in pixels and intensity units, extrema
-(rows and columns inclusive), and the numbers of pixel pairs, by direction, whose other pixel lies outside the image."""
-
-EDGE_SUMS = (
-    "horizontal",
-    "vertical",
-    "diagonal_down",
-    "diagonal_up",
-    "intensity_i",
-    "intensity_j",
-    "gradient",
-    "difference",
-    "boundary",
-)
-"""Columns of `SuperpixelGraph.edge_sums`: numbers of pixel pairs (p in i, q in j) by direction; then sums over the
-horizontal and vertical pairs: intensity of p, intensity of q, the pair's mean gradient, the absolute difference of its
-intensities, its mean of the boundary map."""
+from segcritic.graph.columns import Edge, Node
 
 _GRADIENT_SIGMA = 1.0
 
@@ -69,8 +31,10 @@ class SuperpixelGraph:
         Values 0..N-1, all present.
     edges : (E, 2) int32 array
         i < j, sorted: superpixels with 4-neighbouring pixels.
-    node_sums : (N, len(NODE_SUMS)) float64 array
-    edge_sums : (E, len(EDGE_SUMS)) float64 array
+    node_sums : (N, len(Node)) float64 array
+        Columns: `columns.Node`.
+    edge_sums : (E, len(Edge)) float64 array
+        Columns: `columns.Edge`.
     corner_pairs : (C, 2) int32 array
         i < j, sorted.
     corner_sums : (C, 2) float64 array
@@ -119,23 +83,23 @@ class SuperpixelGraph:
     @cached_property
     def node_mean(self) -> NDArray[np.float64]:
         """(N,) mean intensity of each superpixel."""
-        return self.node_sums[:, NODE_SUMS.index("intensity")] / self.node_sums[:, NODE_SUMS.index("area")]
+        return self.node_sums[:, Node.INTENSITY] / self.node_sums[:, Node.AREA]
 
     @cached_property
     def edge_length(self) -> NDArray[np.float64]:
         """(E,) number of cracks of each shared boundary."""
-        return self.edge_sums[:, 0] + self.edge_sums[:, 1]
+        return self.edge_sums[:, Edge.HORIZONTAL] + self.edge_sums[:, Edge.VERTICAL]
 
     @cached_property
     def edge_level(self) -> NDArray[np.float64]:
         """(E,) mean intensity on both sides of each shared boundary."""
-        i, j = EDGE_SUMS.index("intensity_i"), EDGE_SUMS.index("intensity_j")
-        return (self.edge_sums[:, i] + self.edge_sums[:, j]) / (2 * self.edge_length)
+        both = self.edge_sums[:, Edge.INTENSITY_I] + self.edge_sums[:, Edge.INTENSITY_J]
+        return both / (2 * self.edge_length)
 
     @cached_property
     def edge_boundary(self) -> NDArray[np.float64]:
         """(E,) mean of the boundary map on both sides of each shared boundary."""
-        return self.edge_sums[:, EDGE_SUMS.index("boundary")] / self.edge_length
+        return self.edge_sums[:, Edge.BOUNDARY] / self.edge_length
 
     @cached_property
     def edge_valley(self) -> NDArray[np.float64]:
@@ -172,7 +136,7 @@ def build_graph(
     Parameters
     ----------
     image : (H, W) float array
-        Intensities, usually normalised (`images.normalise`).
+        Intensities, usually normalised (`segcritic.pixels.preprocess.normalise`).
     superpixels : (H, W) integer array
         Values 0..N-1, every value present.
     boundaries : (H, W) float array, optional
@@ -189,51 +153,30 @@ def build_graph(
     ------
     UserError
         If shapes differ, the image or the boundary map is not finite, or superpixel values are missing.
+
+    Examples
+    --------
+    >>> graph = build_graph(np.ones((2, 6)), np.array([[0, 0, 1, 1, 2, 2]] * 2))
+    >>> graph.edges.tolist(), graph.node_sums[:, Node.AREA], graph.edge_length
+    ([[0, 1], [1, 2]], array([4., 4., 4.]), array([2., 2.]))
     """
-    from bioimage_cpp.filters import gaussian_gradient_magnitude
-
     image, labels = _checked(image, superpixels)
-    gradient = np.ascontiguousarray(gaussian_gradient_magnitude(image, _GRADIENT_SIGMA), np.float32)
-    if boundaries is None:
-        # Below the floor there is nothing but rounding: a constant image has no boundaries.
-        floor = max(1e-5 * float(np.abs(image).max()), 1e-12)
-        boundary_map = np.clip(gradient / max(float(np.percentile(gradient, 99.8)), floor), 0, 1)
-    else:
-        boundary_map = _finite(boundaries, "boundary map", labels.shape)
-
     n_cracks, n_nodes = pixel_sums.count_cracks(labels)
-    capacity = 8 * n_nodes + 64  # connected superpixels form a planar graph, for which this is enough
-    while True:
-        node_sums, pairs, pair_sums, cracks, crack_pair = pixel_sums.sum_pixels(
-            image, gradient, boundary_map, labels, n_nodes, n_cracks, capacity
-        )
-        if len(pairs) < capacity:
-            break
-        capacity *= 4
-    if not node_sums[:, 0].all():
-        missing = int(np.flatnonzero(node_sums[:, 0] == 0)[0])
-        raise UserError(f"superpixels: value {missing} is missing; number them 0..N-1 without gaps.")
-
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    is_edge = pair_sums[order, 0] + pair_sums[order, 1] > 0
-    edge_order, corner_order = order[is_edge], order[~is_edge]
+    node_sums, pairs, pair_sums, cracks, crack_pair = _sum_pixels(image, labels, boundaries, n_nodes, n_cracks)
+    edge_order, corner_order = _sorted_pairs(pairs, pair_sums)
     edge_of_pair = np.zeros(len(pairs), np.int64)
     edge_of_pair[edge_order] = np.arange(len(edge_order))
     outline_points, outline_start = _grouped(cracks, edge_of_pair[crack_pair], len(edge_order))
-
-    border, border_node = pixel_sums.sum_image_border(labels, node_sums)
-    border_points, border_start = _grouped(border, border_node, n_nodes)
-    row = NODE_SUMS.index("min_row"), NODE_SUMS.index("max_row")
-    hull_points, hull_start = hulls.node_hulls(
-        labels, node_sums[:, row[0]].astype(np.int64), node_sums[:, row[1]].astype(np.int64)
-    )
+    border_points, border_start = _grouped(*pixel_sums.sum_image_border(labels, node_sums), n_nodes)
+    rows = (node_sums[:, column].astype(np.int64) for column in (Node.MIN_ROW, Node.MAX_ROW))
+    hull_points, hull_start = hulls.node_hulls(labels, *rows)
     return SuperpixelGraph(
         superpixels=labels,
         edges=pairs[edge_order],
         node_sums=node_sums,
         edge_sums=pair_sums[edge_order],
         corner_pairs=pairs[corner_order],
-        corner_sums=np.ascontiguousarray(pair_sums[corner_order, 2:4]),
+        corner_sums=np.ascontiguousarray(pair_sums[corner_order][:, [Edge.DIAGONAL_DOWN, Edge.DIAGONAL_UP]]),
         hull_points=hull_points,
         hull_start=hull_start,
         outline_points=outline_points,
@@ -242,6 +185,39 @@ def build_graph(
         border_start=border_start,
         center=center or ((labels.shape[0] - 1) / 2, (labels.shape[1] - 1) / 2),
     )
+
+
+def _sum_pixels(
+    image: NDArray[np.float32], labels: NDArray[np.int32], boundaries: NDArray | None, n_nodes: int, n_cracks: int
+) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
+    """As `pixel_sums.sum_pixels`, with as much room as the pairs need."""
+    from bioimage_cpp.filters import gaussian_gradient_magnitude
+
+    gradient = np.ascontiguousarray(gaussian_gradient_magnitude(image, _GRADIENT_SIGMA), np.float32)
+    if boundaries is None:
+        # Below the floor there is nothing but rounding: a constant image has no boundaries.
+        floor = max(1e-5 * float(np.abs(image).max()), 1e-12)
+        boundary_map = np.clip(gradient / max(float(np.percentile(gradient, 99.8)), floor), 0, 1)
+    else:
+        boundary_map = _finite(boundaries, "boundary map", labels.shape)
+    capacity = 8 * n_nodes + 64  # connected superpixels form a planar graph, for which this is enough
+    while True:
+        sums = pixel_sums.sum_pixels(image, gradient, boundary_map, labels, n_nodes, n_cracks, capacity)
+        if len(sums[1]) < capacity:
+            break
+        capacity *= 4
+    area = sums[0][:, Node.AREA]
+    if not area.all():
+        missing = int(np.flatnonzero(area == 0)[0])
+        raise UserError(f"superpixels: value {missing} is missing; number them 0..N-1 without gaps.")
+    return sums
+
+
+def _sorted_pairs(pairs: NDArray, pair_sums: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Numbers of the pairs that share a crack, and of those that touch at corners only, both sorted by superpixels."""
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    is_edge = pair_sums[order, Edge.HORIZONTAL] + pair_sums[order, Edge.VERTICAL] > 0
+    return order[is_edge], order[~is_edge]
 
 
 def _finite(array: NDArray, what: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -1,10 +1,12 @@
 """The passes over the pixels behind `graph.build_graph`: sums per superpixel and per pair of touching superpixels.
 
-Columns are numbered as in `graph.NODE_SUMS` and `graph.EDGE_SUMS`.
+Columns: `graph.columns.Node` and `graph.columns.Edge`.
 """
 
 import numpy as np
 from numba import njit
+
+from segcritic.graph.columns import Edge, Node
 
 
 @njit(cache=True, nogil=True)
@@ -53,6 +55,56 @@ def find_pair(i, j, n_nodes, table, pairs, n_pairs):
     return n_pairs
 
 
+_N_NODE_SUMS = len(Node)
+_N_EDGE_SUMS = len(Edge)
+_DOWN = (0, 1, 1, 1)
+_RIGHT = (1, 0, 1, -1)
+"""Steps to half of the neighbours, by the columns of `Edge`: HORIZONTAL, VERTICAL, DIAGONAL_DOWN, DIAGONAL_UP."""
+
+
+@njit(cache=True, nogil=True)
+def _add_crack(sums, image, gradient, boundaries, labels, row, col, row2, col2):
+    """Add what lies on both sides of a crack, pixels (row, col) and (row2, col2), to the sums of its pair."""
+    value, value2 = np.float64(image[row, col]), np.float64(image[row2, col2])
+    in_order = labels[row, col] < labels[row2, col2]
+    sums[Edge.INTENSITY_I] += value if in_order else value2
+    sums[Edge.INTENSITY_J] += value2 if in_order else value
+    sums[Edge.GRADIENT] += 0.5 * (gradient[row, col] + gradient[row2, col2])
+    sums[Edge.DIFFERENCE] += abs(value - value2)
+    sums[Edge.BOUNDARY] += 0.5 * (boundaries[row, col] + boundaries[row2, col2])
+
+
+@njit(cache=True, nogil=True)
+def _empty_sums(n_nodes):
+    """Node sums before the first pixel."""
+    sums = np.zeros((n_nodes, _N_NODE_SUMS))
+    for column in (Node.MIN_INTENSITY, Node.MIN_ROW, Node.MIN_COL):
+        sums[:, column] = np.inf
+    for column in (Node.MAX_INTENSITY, Node.MAX_ROW, Node.MAX_COL):
+        sums[:, column] = -np.inf
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def _add_pixel(sums, row, col, value, gradient):
+    """Add a pixel to the sums of its superpixel."""
+    sums[Node.AREA] += 1
+    sums[Node.ROW] += row
+    sums[Node.COL] += col
+    sums[Node.ROW_ROW] += row * row
+    sums[Node.COL_COL] += col * col
+    sums[Node.ROW_COL] += row * col
+    sums[Node.INTENSITY] += value
+    sums[Node.INTENSITY2] += value * value
+    sums[Node.GRADIENT] += gradient
+    sums[Node.MIN_INTENSITY] = min(sums[Node.MIN_INTENSITY], value)
+    sums[Node.MAX_INTENSITY] = max(sums[Node.MAX_INTENSITY], value)
+    sums[Node.MIN_ROW] = min(sums[Node.MIN_ROW], row)
+    sums[Node.MIN_COL] = min(sums[Node.MIN_COL], col)
+    sums[Node.MAX_ROW] = row
+    sums[Node.MAX_COL] = max(sums[Node.MAX_COL], col)
+
+
 @njit(cache=True, nogil=True)
 def sum_pixels(image, gradient, boundaries, labels, n_nodes, n_cracks, capacity):
     """Add up everything within the image in one pass over the pixels.
@@ -69,28 +121,24 @@ def sum_pixels(image, gradient, boundaries, labels, n_nodes, n_cracks, capacity)
 
     Returns
     -------
-    node_sums : (N, 19) float64 array
+    node_sums : (N, len(Node)) float64 array
         The last four columns, pixel pairs across the image border, are still 0.
     pairs : (Q, 2) int32 array
         i < j, in order of discovery: superpixels that share a crack or a pixel corner.
-    pair_sums : (Q, 9) float64 array
+    pair_sums : (Q, len(Edge)) float64 array
     cracks : (n_cracks, 2) float32 array
         Row, col of the cracks' midpoints.
     crack_pair : (n_cracks,) int64 array
         The pair that each crack separates.
     """
     height, width = labels.shape
-    node_sums = np.zeros((n_nodes, 19))
-    node_sums[:, 9] = np.inf
-    node_sums[:, 10] = -np.inf
-    node_sums[:, 11:13] = np.inf
-    node_sums[:, 13:15] = -np.inf
+    node_sums = _empty_sums(n_nodes)
     table_size = 1
     while table_size < 2 * capacity:
         table_size *= 2
     table = np.full(table_size, -1, np.int32)
     pairs = np.empty((capacity, 2), np.int32)
-    pair_sums = np.zeros((capacity, 9))
+    pair_sums = np.zeros((capacity, _N_EDGE_SUMS))
     cracks = np.empty((n_cracks, 2), np.float32)
     crack_pair = np.empty(n_cracks, np.int64)
     n_pairs = 0
@@ -98,43 +146,18 @@ def sum_pixels(image, gradient, boundaries, labels, n_nodes, n_cracks, capacity)
     for row in range(height):
         for col in range(width):
             label = labels[row, col]
-            value = np.float64(image[row, col])
-            sums = node_sums[label]
-            sums[0] += 1
-            sums[1] += row
-            sums[2] += col
-            sums[3] += row * row
-            sums[4] += col * col
-            sums[5] += row * col
-            sums[6] += value
-            sums[7] += value * value
-            sums[8] += gradient[row, col]
-            sums[9] = min(sums[9], value)
-            sums[10] = max(sums[10], value)
-            sums[11] = min(sums[11], row)
-            sums[12] = min(sums[12], col)
-            sums[13] = row
-            sums[14] = max(sums[14], col)
-            for direction in range(4):  # right, down, down-right, down-left
-                row2 = row + (direction > 0)
-                col2 = col + (1, 0, 1, -1)[direction]
-                if row2 >= height or col2 >= width or col2 < 0:
-                    continue
-                label2 = labels[row2, col2]
-                if label2 == label:
+            _add_pixel(node_sums[label], row, col, np.float64(image[row, col]), gradient[row, col])
+            for direction in range(Edge.INTENSITY_I):
+                row2, col2 = row + _DOWN[direction], col + _RIGHT[direction]
+                if row2 >= height or col2 >= width or col2 < 0 or labels[row2, col2] == label:
                     continue
                 if n_pairs == capacity:
                     return node_sums, pairs, pair_sums, cracks, crack_pair
-                pair = find_pair(label, label2, n_nodes, table, pairs, n_pairs)
+                pair = find_pair(label, labels[row2, col2], n_nodes, table, pairs, n_pairs)
                 n_pairs = max(n_pairs, pair + 1)
                 pair_sums[pair, direction] += 1
-                if direction < 2:
-                    value2 = np.float64(image[row2, col2])
-                    pair_sums[pair, 4] += value if label < label2 else value2
-                    pair_sums[pair, 5] += value2 if label < label2 else value
-                    pair_sums[pair, 6] += 0.5 * (gradient[row, col] + gradient[row2, col2])
-                    pair_sums[pair, 7] += abs(value - value2)
-                    pair_sums[pair, 8] += 0.5 * (boundaries[row, col] + boundaries[row2, col2])
+                if _DOWN[direction] + _RIGHT[direction] == 1:
+                    _add_crack(pair_sums[pair], image, gradient, boundaries, labels, row, col, row2, col2)
                     cracks[crack, 0] = 0.5 * (row + row2)
                     cracks[crack, 1] = 0.5 * (col + col2)
                     crack_pair[crack] = pair
@@ -158,9 +181,9 @@ def sum_image_border(labels, node_sums):
                     if 0 <= row + d_row < height and 0 <= col + d_col < width:
                         continue
                     if d_row != 0 and d_col != 0:
-                        node_sums[node, 17 if d_row == d_col else 18] += 1
+                        node_sums[node, Node.BORDER_DIAGONAL_DOWN if d_row == d_col else Node.BORDER_DIAGONAL_UP] += 1
                     else:
-                        node_sums[node, 15 if d_row == 0 else 16] += 1
+                        node_sums[node, Node.BORDER_HORIZONTAL if d_row == 0 else Node.BORDER_VERTICAL] += 1
                         points[n, 0] = row + 0.5 * d_row
                         points[n, 1] = col + 0.5 * d_col
                         nodes[n] = node

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import label as connected_components
 
 from segcritic.errors import UserError
-from segcritic.rules.rule import NumericRule, PolarityRule
+from segcritic.graph import build_graph
+from segcritic.graph.objects import measure
+from segcritic.rules.kinds.numeric import NumericRule
+from segcritic.rules.kinds.polarity import PolarityRule
 from segcritic.rules.schema import Rules
 
 SIZES = ("area", "major_axis", "minor_axis", "perimeter")
@@ -42,17 +46,28 @@ def measure_rules(
 
     Parameters
     ----------
-    images
-        (H, W) each, made ready as for training (`segcritic.pixels.preprocess.denoise`).
-    labels
-        (H, W) integers each, one number per object, 0 = not annotated or background.
-    name
-        Name of the rules.
+    images : sequence of (H, W) float arrays
+        Made ready as for training (`segcritic.pixels.preprocess.denoise`).
+    labels : sequence of (H, W) integer arrays
+        One number per object, 0 = not annotated or background.
+    name : str
+        Of the rules.
+
+    Returns
+    -------
+    Rules
 
     Raises
     ------
     UserError
         When numbers or shapes of images and labels differ, labels are no integers, or no whole object is labelled.
+
+    Examples
+    --------
+    >>> labels = np.zeros((20, 20), int)
+    >>> labels[5:11, 5:11] = 1
+    >>> measure_rules([labels.astype(float)], [labels]).descriptors["area"].expect
+    36.0
     """
     if len(images) != len(labels):
         raise UserError(f"there are {len(images)} images, but {len(labels)} label images: give one for each image")
@@ -66,6 +81,20 @@ def measure_rules(
         columns = _measure_all([1 - np.asarray(image) for image in images], labels)
     columns = {key: values[whole] for key, values in columns.items()}
 
+    count, files = int(whole.sum()), len(images)
+    return Rules(
+        name=name,
+        description=(
+            f"Measured on labels: {count} whole object{'s' * (count > 1)} in {files} image{'s' * (files > 1)}"
+            f" ({int((~whole).sum())} cut by the border left out). These expectations come from annotations."
+        ),
+        descriptors=_rules_of(columns),
+        intensity=_polarity(columns["mean_intensity"] - columns["outside_intensity"], dark),
+    )
+
+
+def _rules_of(columns: dict[str, NDArray[np.float64]]) -> dict[str, NumericRule]:
+    """The rules that the values of whole objects give: descriptor -> rule."""
     rules: dict[str, NumericRule] = {}
     for key in SIZES:
         centre, spread = _centre_and_spread(np.log(np.maximum(columns[key], 1e-9)))
@@ -80,16 +109,7 @@ def measure_rules(
         else:
             bound = _short(np.percentile(columns[key], LOW_PERCENTILE))
             rules[key] = NumericRule(at_least=bound, tolerance=tolerance)
-    count, files = int(whole.sum()), len(images)
-    return Rules(
-        name=name,
-        description=(
-            f"Measured on labels: {count} whole object{'s' * (count > 1)} in {files} image{'s' * (files > 1)}"
-            f" ({int((~whole).sum())} cut by the border left out). These expectations come from annotations."
-        ),
-        descriptors=rules,
-        intensity=_polarity(columns["mean_intensity"] - columns["outside_intensity"], dark),
-    )
+    return rules
 
 
 def _measure_all(
@@ -107,11 +127,6 @@ def _measure_labels(
     image: NDArray[np.floating], labels: NDArray[np.integer], number: int, descriptors: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
     """Measure the objects of one label image: descriptor -> one value per object."""
-    from skimage.measure import label as connected_components  # these two load slowly: only when asked to measure
-
-    from segcritic.graph import build_graph
-    from segcritic.graph.objects import measure
-
     image, labels = np.asarray(image), np.asarray(labels)
     if image.shape != labels.shape or labels.ndim != 2:
         raise UserError(f"image {number + 1} has shape {image.shape}, but its labels have shape {labels.shape}")

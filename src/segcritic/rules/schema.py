@@ -10,24 +10,28 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, fiel
 from pydantic_core import PydanticCustomError
 
 from segcritic.errors import UserError
+from segcritic.graph.descriptors import DESCRIPTORS
 from segcritic.io.atomic import atomic_text
+from segcritic.rules.kinds.background import BackgroundRule
+from segcritic.rules.kinds.count import CountRule
+from segcritic.rules.kinds.fields import Model, Number, Positive, mistake
+from segcritic.rules.kinds.numeric import NumericRule
+from segcritic.rules.kinds.place import PlaceRule
+from segcritic.rules.kinds.polarity import PolarityRule
+from segcritic.rules.kinds.superpixels import SuperpixelRule
 from segcritic.rules.parse import Document, KeyPath, explain, nearest, parse_yaml
-from segcritic.rules.rule import (
-    KINDS,
-    SYNONYMS,
-    BackgroundRule,
-    CountRule,
-    Model,
-    Number,
-    NumericRule,
-    PolarityRule,
-    Positive,
-    SuperpixelRule,
-    mistake,
-)
 
 VERSION = 1
 """Version of the rules format that this segcritic reads and writes."""
+
+SYNONYMS = {
+    **{"size": "area", "diameter": "equivalent_diameter", "length": "major_axis", "width": "minor_axis"},
+    **{"roundness": "circularity", "convexity": "solidity", "brightness": "intensity", "elongation": "eccentricity"},
+    **{"number": "count", "angle": "orientation", "circumference": "perimeter", "neighbors": "neighbours"},
+    **{"centre": "center", "ring": "radial_distance", "radius": "radial_distance", "place": "where"},
+    **{"class": "classes", "kinds": "classes"},
+}
+"""Words for descriptors and keys that people try first -> ours."""
 
 
 def _intensity_form(value: Any) -> str:
@@ -46,7 +50,7 @@ class ObjectRules(Model):
     intensity
         ``{brighter_than: background}``, ``{darker_than: background}``, or a numeric rule on the mean intensity.
     python
-        Functions of the user's own, 'module:function', see `segcritic.rules.own_code`.
+        Functions of the user's own, 'module:function', see `segcritic.rules.kinds.python`.
     """
 
     descriptors: dict[str, NumericRule] = Field(default_factory=dict)
@@ -79,9 +83,9 @@ class ObjectRules(Model):
     def check_kinds(self, pixel_size: float | None, within: tuple[str, ...] = ()) -> None:
         """Raise a validation error for a rule whose unit or values make no sense, as `NumericRule.check_kind`."""
         for name, rule in self.descriptors.items():
-            if name not in KINDS:
-                raise mistake(f"is no descriptor{nearest(name, KINDS, SYNONYMS)}", *within, name)
-            rule.check_kind(name, KINDS[name], pixel_size, within)
+            if name not in DESCRIPTORS:
+                raise mistake(f"is no descriptor{nearest(name, DESCRIPTORS, SYNONYMS)}", *within, name)
+            rule.check_kind(name, DESCRIPTORS[name].kind, pixel_size, within)
         if isinstance(self.intensity, NumericRule):
             self.intensity.check_kind("intensity", "intensity", None, within)
 
@@ -117,7 +121,7 @@ class Rules(ObjectRules):
     shaping
         theta of eq. 11; 0 = none.
     distance
-        How the rules are combined, see `segcritic.rules.object_scores`.
+        How the rules are combined, see `segcritic.rules.Scorer.class_scores`.
     keep_above
         Objects with a lower score are left out of the result.
     classes
@@ -131,7 +135,7 @@ class Rules(ObjectRules):
     pixel_size: Positive | None = None  # micrometres per pixel
     superpixels: SuperpixelRule | None = None
     center: Literal["image", "foreground"] | tuple[float, float] | None = None
-    where: NumericRule | None = None
+    where: PlaceRule | None = None
     border: Literal["ignore", "drop", "keep"] = "ignore"
     count: CountRule | None = None
     background: BackgroundRule | None = None
@@ -205,11 +209,7 @@ class Rules(ObjectRules):
         for name, rules in self.classes.items():
             rules.check_kinds(self.pixel_size, ("classes", name))
         if self.where is not None:
-            self.where.check_kind("where", "length", self.pixel_size)
-            if self.where.expect == "rough":
-                raise mistake("of a place cannot be measured roughly: give a number", "where", "expect")
-            if self.where.weight != 1:
-                raise mistake("has no use here: how fast objects become unlikely is the tolerance", "where", "weight")
+            self.where.check_place(self.pixel_size)
         if self.empty and not self.classes:
             raise mistake("holds no rule that judges objects: add one, for example  area: {expect: 650}")
         return self
@@ -252,7 +252,11 @@ class Rules(ObjectRules):
 
     @classmethod
     def loads(cls, text: str, source: str = "rules") -> Self:
-        """Read rules from YAML text; `source` names its origin in error messages. Raises UserError as `load`."""
+        """Read rules from YAML text; `source` names its origin in error messages. Raises UserError as `load`.
+
+        >>> Rules.loads("area: {expect: 650, tolerance: 40%}").descriptors["area"].expect
+        650.0
+        """
         document = parse_yaml(text, source)
         # A newer version may hold keys that this one does not know: its number is the mistake to name.
         newer = document.data.get("version")
@@ -272,7 +276,13 @@ class Rules(ObjectRules):
             raise document.error(("version",), f"'version' {error.message()}") from error
 
     def to_yaml(self) -> str:
-        """Return the rules as YAML, only what differs from the defaults; `loads` gives equal rules back."""
+        """Return the rules as YAML, only what differs from the defaults; `loads` gives equal rules back.
+
+        >>> print(Rules.loads("area: {at_least: 50, weight: 1}").to_yaml())
+        version: 1
+        area: {at_least: 50}
+        <BLANKLINE>
+        """
         fields = self.to_plain()
         head = {key: fields.pop(key) for key in self.SPECIAL[:8] if key in fields}
         whole = {"version": self.version} | head | fields
@@ -303,7 +313,7 @@ def _fields(document: Document, path: KeyPath, data: dict[str, Any], model: type
     for key, value in data.items():
         if key in model.SPECIAL:
             fields[key] = value
-        elif key in KINDS:
+        elif key in DESCRIPTORS:
             fields["descriptors"][key] = value
         elif key in Rules.SPECIAL:
             raise document.error(
@@ -311,7 +321,7 @@ def _fields(document: Document, path: KeyPath, data: dict[str, Any], model: type
             )
         else:
             where = f" in '{path[-1]}'" if path else ""
-            choices = (*KINDS, *model.SPECIAL)
+            choices = (*DESCRIPTORS, *model.SPECIAL)
             raise document.error((*path, key), f"unknown rule '{key}'{where}{nearest(key, choices, SYNONYMS)}")
     return fields
 
@@ -320,7 +330,7 @@ def _keys_of(path: KeyPath) -> tuple[str, ...]:
     """The valid keys of the mapping at `path` of a rules file."""
     if path[0] == "classes":
         if len(path) < 3:
-            return ("name",) if len(path) == 1 else (*KINDS, *ObjectRules.SPECIAL)
+            return ("name",) if len(path) == 1 else (*DESCRIPTORS, *ObjectRules.SPECIAL)
         path = path[2:]
     models: dict[Any, tuple[type[BaseModel], ...]] = {
         "count": (CountRule,),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segcritic.graph import EDGE_SUMS, NODE_SUMS
+from segcritic.graph import Edge, Node
 from segcritic.graph.objects import measure
 from segcritic.graph.partition import connected_components, multicut, relabel_sequential
 from segcritic.rules import Scorer
@@ -99,7 +99,7 @@ def _starts(state: State, seed: int) -> dict[str, NDArray[np.int32]]:
     assert state.prior is not None, "a lean state has no pixels to look at"
     graph = state.graph
     random = np.random.default_rng(seed).normal(size=graph.n_edges)
-    gradient = graph.edge_sums[:, EDGE_SUMS.index("gradient")] / np.maximum(graph.edge_length, 1)
+    gradient = graph.edge_sums[:, Edge.GRADIENT] / np.maximum(graph.edge_length, 1)
     contrast = np.median(gradient) - gradient if graph.n_edges else gradient
     return {
         "all merged": np.zeros(graph.n_nodes, np.int32),
@@ -133,7 +133,7 @@ def _candidate(
 def _is_degenerate(state: State, rewards: Rewards) -> bool:
     if not rewards.foreground.any():
         return True
-    area = state.graph.node_sums[:, NODE_SUMS.index("area")]
+    area = state.graph.node_sums[:, Node.AREA]
     row = rewards.objects.node_object[0]
     pixels = np.bincount(row, area)[rewards.foreground]
     alone = np.bincount(row)[rewards.foreground] == 1
@@ -184,7 +184,7 @@ def _idle_rules(scorer: Scorer, states: list[State], seed: int) -> list[str]:
         relabel_sequential(partitions)
         objects = measure(state.graph, partitions, scorer.needed)
         sensible = (objects.sample == list(starts).index("rough segmentation")) & (objects["touches_border"] == 0)
-        for rule, judgement in scorer.judge(objects, state.context).items():
+        for rule, judgement in scorer.deviations(objects, state.context).items():
             loss.setdefault(rule, []).append(1 - judgement.score)
             fit.setdefault(rule, []).append(judgement.score[sensible])
             of_class[rule] = judgement.of is not None

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
-from segcritic.graph.objects import MIN_MEAN_INTENSITY
+from segcritic.graph import Edge, Node, SuperpixelGraph
+from segcritic.graph.object_sums import MIN_MEAN_INTENSITY
 from segcritic.graph.partition import multicut
 from segcritic.rules import Rules
 from segcritic.search.local_search import Move
@@ -14,7 +14,7 @@ from segcritic.search.objective import Nodes, segments_of
 from segcritic.stateless.features import node_core, node_mean
 from segcritic.stateless.state import State
 
-_BORDER = [NODE_SUMS.index("border_horizontal"), NODE_SUMS.index("border_vertical")]
+_BORDER = [Node.BORDER_HORIZONTAL, Node.BORDER_VERTICAL]
 _LEVELS = (0.3, 0.42, 0.55)  # of the relief, above which a superpixel belongs to a rough object
 _BIASES = (0.35, 0.6)  # quantiles of the boundaries' gradient above which the contrast multicut cuts
 _SHARES = (0.15, 0.25, 0.4)  # of a clear boundary, above which the multicut of boundaries cuts
@@ -45,13 +45,13 @@ class Proposer:
         self.graph = state.graph
         self.thorough = thorough_for is not None
         self.background = state.background
-        self.area = state.graph.node_sums[:, NODE_SUMS.index("area")]
-        self.intensity = state.graph.node_sums[:, NODE_SUMS.index("intensity")]
+        self.area = state.graph.node_sums[:, Node.AREA]
+        self.intensity = state.graph.node_sums[:, Node.INTENSITY]
         self.typical = np.pi * state.prior.radius**2
         core = node_core(state.graph, state.prior)
         height = node_mean(state.graph, state.prior.foreground)
         self.whole = [*(np.where(height > level, core, 0) for level in _LEVELS), *others]
-        gradient = state.graph.edge_sums[:, EDGE_SUMS.index("gradient")] / np.maximum(state.graph.edge_length, 1)
+        gradient = state.graph.edge_sums[:, Edge.GRADIENT] / np.maximum(state.graph.edge_length, 1)
         biases = np.quantile(gradient, _BIASES) if len(gradient) else []
         self.cuts = [core, *others, *(multicut(state.graph, bias - gradient) + 1 for bias in biases)]
         if thorough_for is None:

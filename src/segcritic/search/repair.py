@@ -14,11 +14,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from segcritic.errors import InputWarning, UserError
+from segcritic.graph import Node
 from segcritic.io.samples import Sample
 from segcritic.pixels.outlines import settle_outlines
 from segcritic.pixels.preprocess import normalise
-from segcritic.rules import Scorer
-from segcritic.rules.rule import BackgroundRule
+from segcritic.rules import BackgroundRule, Scorer
 from segcritic.search.local_search import search
 from segcritic.search.margins import CLEAR, STRICT, THRESHOLDED
 from segcritic.search.moves import Proposer
@@ -150,7 +150,7 @@ def _matched(
     for o in before & after:
         result[o] = numbers[o]
     gone, made = sorted(before - after), sorted(after - before)
-    area = state.graph.node_sums[:, 0]
+    area = state.graph.node_sums[:, Node.AREA]
     overlap = np.zeros((len(gone), len(made)))
     row, col = np.searchsorted(gone, given), np.searchsorted(made, found)
     both = np.isin(given, gone) & np.isin(found, made)
@@ -189,7 +189,7 @@ def _change(
     elif len(gone) == 1 < len(made) or len(made) == 1 < len(gone):
         kind = "split" if len(gone) == 1 else "merge"
     nodes = np.isin(given, gone) | np.isin(found, made)
-    area, row, col = state.graph.node_sums[nodes, :3].sum(axis=0)
+    area, row, col = state.graph.node_sums[nodes][:, [Node.AREA, Node.ROW, Node.COL]].sum(axis=0)
     scores = [
         float(objective.scores(segments_of(np.where(np.isin(labels, ids), labels, 0))).mean()) if ids else float("nan")
         for labels, ids in ((given, gone), (found, made))

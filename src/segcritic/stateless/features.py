@@ -6,19 +6,19 @@ objects, intensities in its normalised range.
 
 import numpy as np
 from bioimage_cpp.distance import distance_transform
-from numba import njit
 from numpy.typing import NDArray
 
-from segcritic.graph import EDGE_SUMS, NODE_SUMS, SuperpixelGraph
+from segcritic.graph import Edge, Node, SuperpixelGraph
 from segcritic.graph.objects import measure
 from segcritic.graph.partition import relabel_sequential
+from segcritic.graph.project import majority
 from segcritic.superpixels.level_sets import ObjectPrior
 
 _CORE_LEVEL = 0.4  # of the prior, above which a pixel belongs to a rough object
 
 
 def node_mean(graph: SuperpixelGraph, values: NDArray) -> NDArray[np.float64]:
-    area = graph.node_sums[:, NODE_SUMS.index("area")]
+    area = graph.node_sums[:, Node.AREA]
     return np.bincount(graph.superpixels.ravel(), values.ravel(), graph.n_nodes) / area
 
 
@@ -36,27 +36,13 @@ def _union_solidity(graph: SuperpixelGraph) -> NDArray[np.float64]:
     """Solidity of the union of both ends of each edge, (E,): how convex the two are together."""
     from segcritic.graph.hulls import pair_hull_areas
 
-    area = graph.node_sums[:, NODE_SUMS.index("area")]
+    area = graph.node_sums[:, Node.AREA]
     return area[graph.edges].sum(axis=1) / pair_hull_areas(graph.hull_points, graph.hull_start, graph.edges)
-
-
-@njit(cache=True)
-def _majority(superpixels, values, n_nodes):
-    """Majority vote of the pixels of each superpixel (Boyer and Moore 1981), (N,); exact where there is a majority."""
-    winner = np.zeros(n_nodes, np.int32)
-    lead = np.zeros(n_nodes, np.int32)
-    for row in range(superpixels.shape[0]):
-        for col in range(superpixels.shape[1]):
-            node = superpixels[row, col]
-            if lead[node] == 0:
-                winner[node] = values[row, col]
-            lead[node] += 1 if winner[node] == values[row, col] else -1
-    return winner
 
 
 def node_core(graph: SuperpixelGraph, prior: ObjectPrior) -> NDArray[np.int32]:
     """The likely object (`ObjectPrior.cores`) that holds most of each superpixel, (N,); 0 for background."""
-    return _majority(graph.superpixels, prior.instances, graph.n_nodes)
+    return majority(graph.superpixels, prior.instances)
 
 
 def node_features(
@@ -98,7 +84,7 @@ def node_features(
             mean,
             alone["sd_intensity"],
             alone["max_intensity"] - alone["min_intensity"],
-            graph.node_sums[:, NODE_SUMS.index("gradient")] / area,
+            graph.node_sums[:, Node.GRADIENT] / area,
             node_mean(graph, np.clip(prior.foreground, 0, 1.5)),
             node_mean(graph, depth),
             np.log(0.05 + np.clip(mean, 0, None)),
@@ -123,15 +109,15 @@ def edge_features(
     """Features of every shared boundary, the same from both sides, (E, 19) float32. Parameters as `node_features`."""
     i, j = graph.edges.T
     length = graph.edge_length
-    area = graph.node_sums[:, NODE_SUMS.index("area")]
+    area = graph.node_sums[:, Node.AREA]
     outline = np.bincount(graph.edges.ravel(), np.repeat(length, 2), graph.n_nodes)
     mean = graph.node_mean
     height = np.clip(prior.foreground, 0, 1.5)
     depth = np.asarray(distance_transform(prior.foreground > _CORE_LEVEL)) / prior.radius
     node_height, node_depth = node_mean(graph, height), node_mean(graph, depth)
     core = node_core(graph, prior)
-    sums = {name: graph.edge_sums[:, EDGE_SUMS.index(name)] / length for name in ("gradient", "difference", "boundary")}
-    row, col = (graph.node_sums[:, NODE_SUMS.index(name)] / area for name in ("row", "col"))
+    sums = graph.edge_sums / length[:, None]
+    row, col = (graph.node_sums[:, column] / area for column in (Node.ROW, Node.COL))
     both = area[i] + area[j]
     smaller = np.minimum(outline[i], outline[j])
     return np.stack(
@@ -143,9 +129,9 @@ def edge_features(
             np.abs(node_height[i] - node_height[j]),
             graph.edge_level - np.minimum(mean[i], mean[j]),
             graph.edge_level - np.maximum(mean[i], mean[j]),
-            sums["gradient"],
-            sums["difference"],
-            sums["boundary"],
+            sums[:, Edge.GRADIENT],
+            sums[:, Edge.DIFFERENCE],
+            sums[:, Edge.BOUNDARY],
             ((core[i] == core[j]) & (core[i] > 0)).astype(float),
             ((core[i] != core[j]) & (core[i] > 0) & (core[j] > 0)).astype(float),
             _union_solidity(graph),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcritic.errors import UserError
-from segcritic.graph import NODE_SUMS, SuperpixelGraph
+from segcritic.graph import Node, SuperpixelGraph
 from segcritic.graph.project import Truth, project
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def truth_rewards(
         cut.
     """
     known = truth.known
-    area = graph.node_sums[:, NODE_SUMS.index("area")] * known
+    area = graph.node_sums[:, Node.AREA] * known
     n_true = int(truth.node.max()) + 1
     true_area = np.bincount(truth.node[known], area[known], n_true)
     reward = rules_reward.copy()

@@ -11,8 +11,7 @@ from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.graph.objects import ObjectTable, measure
 from segcritic.graph.partition import multicut
 from segcritic.pixels.outlines import fill_holes, settle_outlines
-from segcritic.rules import Rules, Scorer
-from segcritic.rules.rule import BackgroundRule
+from segcritic.rules import BackgroundRule, Rules, Scorer
 from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.policy import Policy
 from segcritic.stateless.rewards import Rewards

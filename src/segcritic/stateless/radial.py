@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from segcritic.graph import NODE_SUMS, SuperpixelGraph
+from segcritic.graph import Node, SuperpixelGraph
 from segcritic.graph.objects import measure
 from segcritic.rules import Rules, place_scores
 
@@ -60,14 +60,14 @@ def node_places(graph: SuperpixelGraph, rules: Rules) -> NDArray[np.float64]:
         labels = graph.superpixels[first : first + _ROWS]
         row = np.arange(first, first + len(labels)) - graph.center[0]
         distance = np.hypot(row[:, None], col).ravel()
-        total += np.bincount(labels.ravel(), place_scores(rules, distance), graph.n_nodes)
-    return total / graph.node_sums[:, 0]
+        total += np.bincount(labels.ravel(), place_scores(rules.where, distance, rules.pixel_size), graph.n_nodes)
+    return total / graph.node_sums[:, Node.AREA]
 
 
 def _offsets(graph: SuperpixelGraph) -> NDArray[np.float64]:
     """Row, col of each superpixel's middle relative to the centre, (N, 2)."""
-    columns = [NODE_SUMS.index(name) for name in ("row", "col")]
-    return graph.node_sums[:, columns] / graph.node_sums[:, :1] - graph.center
+    columns = [Node.ROW, Node.COL]
+    return graph.node_sums[:, columns] / graph.node_sums[:, [Node.AREA]] - graph.center
 
 
 def radial_node_features(graph: SuperpixelGraph, radius: float, place: NDArray) -> NDArray[np.float64]:
@@ -120,8 +120,8 @@ def radial_edge_features(graph: SuperpixelGraph, radius: float, place: NDArray) 
     step = offset[j] - offset[i]
     outward = np.abs((step * towards).sum(1)) / np.maximum(np.hypot(*step.T), 1e-6)
     sums = graph.node_sums[i] + graph.node_sums[j]
-    columns = [NODE_SUMS.index(name) for name in ("row", "col")]
-    along, across = _radial_extents(sums, sums[:, columns] / sums[:, :1] - graph.center)
+    columns = [Node.ROW, Node.COL]
+    along, across = _radial_extents(sums, sums[:, columns] / sums[:, [Node.AREA]] - graph.center)
     return np.stack(
         [
             distance / max(float(np.quantile(np.hypot(*offset.T), 0.95)), 1.0),
@@ -146,7 +146,9 @@ def _radial_extents(sums: NDArray, offset: NDArray) -> tuple[NDArray[np.float64]
     offset : (M, 2) float64
         Row, col of their middles relative to the centre.
     """
-    area, row, col, row2, col2, both = (sums[:, NODE_SUMS.index(name)] for name in NODE_SUMS[:6])
+    area, row, col, row2, col2, both = sums[
+        :, [Node.AREA, Node.ROW, Node.COL, Node.ROW_ROW, Node.COL_COL, Node.ROW_COL]
+    ].T
     # 1/12 for the extent of a pixel itself
     row2 = row2 / area - (row / area) ** 2 + 1 / 12
     col2 = col2 / area - (col / area) ** 2 + 1 / 12

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segcritic.graph import NODE_SUMS, SuperpixelGraph
+from segcritic.graph import Node, SuperpixelGraph
 from segcritic.graph.objects import ObjectTable, measure
 from segcritic.rules import Context, Scorer
 
@@ -48,7 +48,7 @@ def node_weights(graph: SuperpixelGraph, largest: float = np.inf) -> NDArray[np.
 
     Without a limit, such as the area of a typical object, the background would drown the objects.
     """
-    return np.minimum(graph.node_sums[:, NODE_SUMS.index("area")], largest)
+    return np.minimum(graph.node_sums[:, Node.AREA], largest)
 
 
 def node_rewards(

@@ -9,8 +9,7 @@ from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.graph.objects import measure
 from segcritic.graph.project import Truth
 from segcritic.pixels.preprocess import denoise, normalise
-from segcritic.rules import Context, Rules, rough_descriptors
-from segcritic.rules.rule import BackgroundRule
+from segcritic.rules import BackgroundRule, Context, Rules, rough_descriptors
 from segcritic.stateless.features import edge_features, node_features, rough_partition
 from segcritic.stateless.radial import find_center, node_places, radial_edge_features, radial_node_features
 from segcritic.stateless.rewards import node_weights

@@ -11,7 +11,7 @@ from segcritic.errors import UserError
 from segcritic.superpixels.boundaries import boundary_basins
 from segcritic.superpixels.level_sets import shells
 from segcritic.superpixels.mutex import mutex
-from segcritic.superpixels.pieces import bound, relabel_connected
+from segcritic.superpixels.pieces import relabel_connected
 from segcritic.superpixels.watershed import watershed
 
 METHODS: dict[str, Callable[..., NDArray[np.int32]]] = {
@@ -21,7 +21,7 @@ METHODS: dict[str, Callable[..., NDArray[np.int32]]] = {
     "boundaries": boundary_basins,
 }
 
-__all__ = ["METHODS", "bound", "relabel_connected", "superpixels"]
+__all__ = ["METHODS", "relabel_connected", "superpixels"]
 
 
 def superpixels(

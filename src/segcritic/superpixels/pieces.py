@@ -1,9 +1,8 @@
-"""Connected pieces of a label image, slivers among them, and the best segmentation that superpixels allow."""
+"""Connected pieces of a label image, and slivers among them."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
-from scipy import sparse
 
 
 def relabel_connected(labels: NDArray) -> NDArray[np.int32]:
@@ -58,25 +57,3 @@ def join_slivers(pieces: NDArray[np.int32], parts: NDArray[np.integer], depth: i
         target = np.arange(n, dtype=np.int32)
         target[one[joins][order]] = other[joins][order]  # the last, longest border stays
         pieces = relabel_connected(target[pieces])
-
-
-def bound(superpixels: NDArray, truth: NDArray) -> NDArray[np.int32]:
-    """The best labels that fixed superpixels allow: each superpixel goes to the truth that covers most of it.
-
-    Parameters
-    ----------
-    superpixels, truth : (H, W) integer
-        Superpixels 0..N-1; truth labels, 0 = background.
-
-    Returns
-    -------
-    (H, W) int32 labels, to be scored with `segcritic.evaluate`.
-    """
-    if superpixels.shape != truth.shape:
-        raise ValueError(f"superpixels are {superpixels.shape}, but the truth is {truth.shape} pixels")
-    ids, dense = np.unique(truth, return_inverse=True)
-    counts = sparse.coo_matrix(
-        (np.ones(truth.size, np.int64), (superpixels.ravel(), dense.ravel())), shape=(superpixels.max() + 1, len(ids))
-    )
-    best = np.asarray(counts.tocsr().argmax(axis=1)).ravel()
-    return ids[best].astype(np.int32)[superpixels]

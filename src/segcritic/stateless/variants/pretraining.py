@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segcritic.graph import EDGE_SUMS, SuperpixelGraph
+from segcritic.graph import Edge, SuperpixelGraph
 from segcritic.nn.unet import UNet, pool_superpixels
 from segcritic.stateless.policy import Policy
 from segcritic.stateless.state import State
@@ -61,7 +61,7 @@ def push_weights(graph: SuperpixelGraph) -> NDArray[np.float64]:
     In proportion to the mean of the boundary map (without one, the gradient) on their shared boundary; all the same
     where that is 0 everywhere.
     """
-    strength = np.maximum(graph.edge_sums[:, EDGE_SUMS.index("boundary")] / graph.edge_length, 0)
+    strength = np.maximum(graph.edge_sums[:, Edge.BOUNDARY] / graph.edge_length, 0)
     total = strength.sum()
     return strength / total if total > 0 else np.full(graph.n_edges, 1 / max(graph.n_edges, 1))
 

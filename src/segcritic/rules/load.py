@@ -1,4 +1,4 @@
-"""Rules files that come with segcritic, as starting points to copy and change."""
+"""Rules by name or from a file; the files that come with segcritic, as starting points to copy and change."""
 
 import difflib
 import os
@@ -8,14 +8,18 @@ from segcritic.errors import UserError
 from segcritic.io.atomic import atomic_text
 from segcritic.rules.schema import Rules
 
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "builtin"
 
 BUILTIN: tuple[str, ...] = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 """Names of the rules files that come with segcritic."""
 
 
 def load_builtin(name: str) -> Rules:
-    """Return the built-in rules `name`. Raises UserError, with the list of names, when there are none of that name."""
+    """Return the built-in rules `name`. Raises UserError, with the list of names, when there are none of that name.
+
+    >>> load_builtin("nuclei").polarity
+    1
+    """
     return Rules.loads(_text(name), f"built-in rules '{name}'")
 
 
@@ -53,6 +57,11 @@ def load_rules(rules: str | os.PathLike[str] | Rules) -> Rules:
     ------
     UserError
         When there is neither such a file nor such built-in rules, or the file has a mistake; it names the line.
+
+    Examples
+    --------
+    >>> load_rules("coins").name
+    'coins'
     """
     if isinstance(rules, Rules):
         return rules
