@@ -1,7 +1,6 @@
 """The rules file: what it accepts, what it says about mistakes, and that it can be written again."""
 
 import contextlib
-import inspect
 import re
 
 import pytest
@@ -10,8 +9,7 @@ from hypothesis import strategies as st
 
 from segcritic.errors import UserError
 from segcritic.graph.descriptors import DESCRIPTORS
-from segcritic.rules import SUPERPIXEL_SETTINGS, NumericRule, PolarityRule, Rules
-from segcritic.superpixels import METHODS
+from segcritic.rules import NumericRule, PolarityRule, Rules
 
 FULL = """\
 version: 1
@@ -254,9 +252,3 @@ def test_unreadable_files(tmp_path):
 def test_superpixel_settings_that_no_method_can_use(text, complaint):
     with pytest.raises(UserError, match="rules, line 2: .*" + re.escape(complaint)):
         Rules.loads(f"area: {{expect: 200}}\nsuperpixels: {text}")
-
-
-def test_superpixel_settings_are_those_of_the_methods():
-    for method, function in METHODS.items():
-        parameters = [*inspect.signature(function).parameters][1:]
-        assert SUPERPIXEL_SETTINGS[method] == tuple(p for p in parameters if p not in ("found", "boundaries"))

@@ -1,5 +1,7 @@
 """Superpixels of every method, on pictures down to 2 x 2 pixels; Ward's merging against a naive one."""
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,12 +12,16 @@ from discs import FOUR, discs
 from segcritic.errors import UserError
 from segcritic.graph.project import achievable_segmentation
 from segcritic.pixels.preprocess import normalise
-from segcritic.superpixels import relabel_connected, superpixels
-from segcritic.superpixels.boundaries import cut_at_truth
+from segcritic.rules import Rules
+from segcritic.stateless.state import make_state
+from segcritic.superpixels import METHODS, relabel_connected, superpixels
+from segcritic.superpixels.boundaries import boundary_basins, cut_at_truth
 from segcritic.superpixels.joining import join_basins
-from segcritic.superpixels.level_sets import relief
+from segcritic.superpixels.level_sets import relief, shells
 from segcritic.superpixels.merge import adjacent_pieces, merge_pieces
+from segcritic.superpixels.mutex import mutex
 from segcritic.superpixels.pieces import join_slivers
+from segcritic.superpixels.watershed import watershed
 
 SMALLEST = {"shells": 6, "watershed": 12, "mutex": 12}  # default min_size of what needs no boundary map
 
@@ -168,7 +174,7 @@ def test_unknown_method_and_settings_are_named():
         superpixels(image, "slic")
     with pytest.raises(UserError, match=r"'watershed' has no setting 'pieces'.*min_size"):
         superpixels(image, "watershed", pieces=3)
-    with pytest.raises(UserError, match="'shells' has no setting 'boundaries'"):
+    with pytest.raises(UserError, match=r"'shells' does not cut boundary maps.*watershed, boundaries"):
         superpixels(image, "shells", image)
 
 
@@ -280,3 +286,35 @@ def test_adjacent_pieces():
     pairs = adjacent_pieces(np.array([[0, 1], [2, 1]], np.int32), 3)
     assert pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
     assert len(adjacent_pieces(np.zeros((3, 3), np.int32), 1)) == 0
+
+
+def test_a_method_s_settings_are_those_of_its_function():
+    functions = {"shells": shells, "watershed": watershed, "mutex": mutex, "boundaries": boundary_basins}
+    assert functions.keys() == METHODS.keys()
+    for name, function in functions.items():
+        parameters = [*inspect.signature(function).parameters][1:]
+        assert METHODS[name].settings == tuple(p for p in parameters if p not in ("found", "boundaries"))
+
+
+def test_what_is_called_directly_is_what_training_sees():
+    pixels, _ = discs()
+    for text in ("superpixels: shells", "superpixels: mutex", "superpixels: {method: watershed, lines: bright}"):
+        rules = Rules.loads(f"area: {{expect: 380}}\n{text}")
+        state = make_state(pixels, rules)
+        assert rules.superpixels is not None
+        direct = superpixels(state.image, rules.superpixels.method, **rules.superpixels.settings)
+        np.testing.assert_array_equal(state.graph.superpixels, direct)
+
+
+def test_bright_lines_are_bright_in_the_user_s_image_although_objects_are_dark():
+    row, column = np.indices((60, 60))
+    image = np.where((row % 20 < 2) | (column % 20 < 2), 900.0, 300.0).astype(np.float32)  # dark cells, bright walls
+    image += np.random.default_rng(0).normal(0, 5, image.shape).astype(np.float32)
+    text = "superpixels: {method: watershed, lines: bright, n_superpixels: 9}"
+    plain = make_state(image, Rules.loads(f"area: {{expect: 300}}\n{text}"))
+    dark = make_state(image, Rules.loads(f"area: {{expect: 300}}\nintensity: {{darker_than: background}}\n{text}"))
+    on_lines = (row % 20 < 2) | (column % 20 < 2)
+    for state in (plain, dark):
+        borders = np.diff(state.graph.superpixels, axis=1) != 0
+        near = (on_lines[:, 1:] | on_lines[:, :-1])[borders]
+        assert near.mean() > 0.95

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,12 +22,12 @@ from segcritic.stateless.predict import Segmentation, segment
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.state import State, make_state
 from segcritic.stateless.train import Progress, TrainedActor
+from segcritic.superpixels import DEFAULT, METHODS
 from segcritic.training.device import choose_device
 from segcritic.training.folder import write_folder
 from segcritic.training.threads import few_threads
 
 METHOD = "stateless"
-SUPERPIXEL_METHODS: tuple[str, ...] = get_args(SuperpixelRule.model_fields["method"].annotation)
 
 
 @dataclass(frozen=True)
@@ -193,24 +193,24 @@ def choose_superpixels(
 ) -> tuple[Rules, Images | None]:
     """Tell a method's name from files of superpixels: the rules that ask for the method, and None; or as given.
 
-    With boundary maps, superpixels come from the maps where the rules would take shells of the image.
+    With boundary maps, superpixels come from the maps where the rules' method has one for maps.
 
     Raises
     ------
     UserError
         When `superpixels` is neither a method nor a path that exists.
     """
-    if has_boundaries and superpixels is None and (rules.superpixels is None or rules.superpixels.method == "shells"):
-        superpixels = "boundaries"
+    if has_boundaries and superpixels is None:
+        superpixels = METHODS[DEFAULT if rules.superpixels is None else rules.superpixels.method].with_maps
     if superpixels is None or not isinstance(superpixels, str):
         return rules, superpixels
-    if superpixels in SUPERPIXEL_METHODS:
+    if superpixels in METHODS:
         if rules.superpixels is None or rules.superpixels.method != superpixels:
             chosen = SuperpixelRule.model_validate({"method": superpixels})
             rules = rules.model_copy(update={"superpixels": chosen})
         return rules, None
     if not Path(superpixels).exists():
-        methods = ", ".join(SUPERPIXEL_METHODS)
+        methods = ", ".join(METHODS)
         raise UserError(f"superpixels: '{superpixels}' is neither a method ({methods}) nor a folder that exists")
     return rules, superpixels
 

@@ -6,7 +6,7 @@ from segcritic.rules.kinds.judgement import Context, Judgement
 from segcritic.rules.kinds.numeric import NumericRule
 from segcritic.rules.kinds.place import PlaceRule, place_scores
 from segcritic.rules.kinds.polarity import PolarityRule
-from segcritic.rules.kinds.superpixels import SUPERPIXEL_SETTINGS, SuperpixelRule
+from segcritic.rules.kinds.superpixels import SuperpixelRule
 from segcritic.rules.load import BUILTIN, init, load_builtin, load_rules
 from segcritic.rules.measure import measure_rules
 from segcritic.rules.schema import ObjectRules, Rules
@@ -14,7 +14,6 @@ from segcritic.rules.score import Scorer, needed_descriptors, rough_descriptors,
 
 __all__ = [
     "BUILTIN",
-    "SUPERPIXEL_SETTINGS",
     "BackgroundRule",
     "Context",
     "CountRule",

@@ -11,7 +11,7 @@ from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.graph.objects import ObjectTable, measure
 from segcritic.graph.partition import multicut
 from segcritic.pixels.outlines import fill_holes, settle_outlines
-from segcritic.rules import BackgroundRule, Rules, Scorer
+from segcritic.rules import Scorer
 from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.policy import Policy
 from segcritic.stateless.rewards import Rewards
@@ -123,21 +123,19 @@ def label_partition(
     if rules.border == "drop":
         kept &= objects["touches_border"] == 0
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    labels = _outlined(number[owner][state.graph.superpixels], state, rules)
+    labels = _outlined(number[owner][state.graph.superpixels], state)
     left = np.unique(labels[labels > 0])  # settling may leave nothing of an object
     labels = np.searchsorted(left, labels, "right").astype(np.int32)
     table = _table(labels, outcome, np.flatnonzero(kept)[left - 1], state, scorer)
     return Segmentation(labels, table, state.graph, split, node_labels, outcome.node[0], image)
 
 
-def _outlined(labels: NDArray[np.int32], state: State, rules: Rules) -> NDArray[np.int32]:
+def _outlined(labels: NDArray[np.int32], state: State) -> NDArray[np.int32]:
     """Labels whose outlines went to where the objects end, without holes."""
-    # A network's maps decide where outlines run: what its annotators saw is not where an intensity level lies.
-    follows_maps = rules.superpixels is not None and rules.superpixels.method == "boundaries"
-    if not rules.polarity or follows_maps:
+    if state.outline_level is None:
         return fill_holes(labels)
     assert state.prior is not None, "a lean state has no pixels to label"
-    return settle_outlines(labels, state.image, state.prior.floor, (rules.background or BackgroundRule()).level)
+    return settle_outlines(labels, state.image, state.prior.floor, state.outline_level)
 
 
 def _table(

@@ -13,11 +13,8 @@ from segcritic.rules import BackgroundRule, Context, Rules, rough_descriptors
 from segcritic.stateless.features import edge_features, node_features, rough_partition
 from segcritic.stateless.radial import find_center, node_places, radial_edge_features, radial_node_features
 from segcritic.stateless.rewards import node_weights
-from segcritic.superpixels import relabel_connected, superpixels
-from segcritic.superpixels.boundaries import LEVEL, relief_of_maps, split_maps
-from segcritic.superpixels.hough import likely_circles
-from segcritic.superpixels.level_sets import ObjectPrior, relief
-from segcritic.superpixels.lines import line_relief, line_strength
+from segcritic.superpixels import DEFAULT, METHODS, cut
+from segcritic.superpixels.prior import ObjectPrior
 from segcritic.superpixels.split_along import split_along
 
 _SMALLEST_ROUGH = 0.1  # of a typical disk: smaller rough objects are debris
@@ -43,6 +40,8 @@ class State:
         What rules with ``expect: rough`` compare with.
     node_features, edge_features : (N, Fn), (E, Fe) float32
         Hand-made features; those relative to the rules' centre last, if they refer to one.
+    outline_level : float, optional
+        Between background (0) and an object's plateau (1), where final outlines are drawn; None: where superpixels end.
     truth : Truth, optional
         From labels, if the image has any: training then rewards agreement with them.
     """
@@ -55,6 +54,7 @@ class State:
     context: Context
     node_features: NDArray[np.float32]
     edge_features: NDArray[np.float32]
+    outline_level: float | None = None
     truth: Truth | None = None
 
     def lean(self, keep_pixels: bool) -> "State":
@@ -97,35 +97,15 @@ def make_state(
     image = denoise(pixels) if rules.polarity else normalise(pixels)
     if rules.polarity < 0:
         image = 1 - image
-    method = rules.superpixels.method if rules.superpixels else "shells"
-    settings = rules.superpixels.settings if rules.superpixels else {}
+    name, settings = (rules.superpixels.method, rules.superpixels.settings) if rules.superpixels else (DEFAULT, {})
     level = (rules.background or BackgroundRule()).level
-    lines = settings.get("lines")
-    if lines and boundaries is None:
-        boundaries = line_strength(image, lines, settings.get("sigma", 1.0))
-    heights = boundaries if method in ("watershed", "boundaries") else None
-    boundaries, inside = split_maps(boundaries)
-    if method == "boundaries" and boundaries is not None and inside is not None:
-        found, level = relief_of_maps(boundaries, inside), LEVEL
-    elif lines and boundaries is not None and not rules.polarity:
-        found = line_relief(image, boundaries)  # objects lie between lines, bright or dark
-    else:
-        found = relief(image, settings.get("radius"))
-    if method == "boundaries":
-        settings["found"] = found
-    if method == "shells":
-        settings = {"outline": level, "found": found} | settings
-    if method == "watershed" and settings.get("circles"):
-        # Likely circles serve as the likely objects, and unless a boundary map is given, their outlines as one.
-        circles = settings["found"] = likely_circles(image, settings["circles"])
-        found = circles.relief(image.shape)
-        boundaries = circles.outlines(image.shape) if boundaries is None else boundaries
-    cut = superpixels(image, method, heights, **settings) if given is None else relabel_connected(given)
+    pieces, cues = cut(image, boundaries, name, settings, rules.polarity, level, given)
+    found, background_level = cues.prior, level if cues.level is None else cues.level
     if along is not None:
-        cut = split_along(cut, along, found.radius)
-    graph = build_graph(image, cut, boundaries, find_center(image, rules))
+        pieces = split_along(pieces, along, found.radius)
+    graph = build_graph(image, pieces, cues.boundaries, find_center(image, rules))
     place = node_places(graph, rules)
-    background = _background(graph, found, rules, level, place)
+    background = _background(graph, found, rules, background_level, place)
     nodes, edges = node_features(graph, image, found, background), edge_features(graph, image, found, background)
     if rules.radial:
         nodes = np.hstack([nodes, radial_node_features(graph, found.radius, place)])
@@ -139,6 +119,7 @@ def make_state(
         Context(rough=_rough_values(graph, found, rules)),
         nodes.astype(np.float32),
         edges.astype(np.float32),
+        level if rules.polarity and not METHODS[name].follows_maps else None,
     )
 
 

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 from segcritic.errors import UserError
-from segcritic.superpixels.level_sets import ObjectPrior
+from segcritic.superpixels.level_sets import relief
 from segcritic.superpixels.pieces import join_slivers, relabel_connected
+from segcritic.superpixels.prior import Cues, Method, ObjectPrior, split_maps
 from segcritic.superpixels.seeds import prominent_basins
 from segcritic.superpixels.watershed import merge_across_weak
 
@@ -18,16 +19,6 @@ _SURE_OUTLINE = 0.5
 
 _NECK = 0.05  # of the typical radius: how much narrower than both sides a neck must be to part two likely objects
 _RADIUS_RANGE = (4.0, 40.0)  # pixels
-
-
-def split_maps(
-    boundaries: NDArray[np.floating] | None,
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """Probability of outline and of object, (H, W) each or None, from (H, W), (2, H, W) or nothing."""
-    if boundaries is None:
-        return None, None
-    maps = np.ascontiguousarray(boundaries, np.float32)
-    return (maps, None) if maps.ndim == 2 else (maps[0], maps[1])
 
 
 def boundary_basins(
@@ -126,3 +117,24 @@ def cut_at_truth(superpixels: NDArray[np.integer], truth: NDArray[np.integer]) -
     _, number = np.unique(truth, return_inverse=True)
     number = number.reshape(truth.shape)
     return join_slivers(relabel_connected(superpixels.astype(np.int64) * (int(number.max()) + 1) + number), number)
+
+
+def _look(image: NDArray[np.float32], maps: NDArray[np.float32] | None, _polarity: int, _settings: dict) -> Cues:
+    outline, inside = split_maps(maps)
+    if outline is not None and inside is not None:
+        return Cues(relief_of_maps(outline, inside), outline, LEVEL)
+    return Cues(relief(image), outline)
+
+
+def _cut(
+    image: NDArray[np.float32],
+    maps: NDArray[np.float32] | None,
+    _polarity: int,
+    _level: float,
+    cues: Cues,
+    settings: dict,
+) -> NDArray[np.int32]:
+    return boundary_basins(image, maps, found=cues.prior, **settings)
+
+
+METHOD = Method(_look, _cut, ("sigma", "background_sigma", "min_size"), cuts_maps=True, follows_maps=True)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy import ndimage as ndi
 
-from segcritic.superpixels.level_sets import ObjectPrior
+from segcritic.superpixels.prior import ObjectPrior
 
 _SIGMA = 1.0  # pixels, of the gradient
 _LEAST_EVIDENCE = 0.15  # of a circle; random directions give 0, faint circles in strong texture 0.3

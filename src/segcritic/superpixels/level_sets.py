@@ -8,7 +8,7 @@ outlines than shells at fixed levels (docs/superpixels.md).
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import Any
 
 import bioimage_cpp as bic
 import numpy as np
@@ -19,6 +19,7 @@ from skimage.filters import threshold_otsu
 from segcritic.superpixels.joining import join_basins
 from segcritic.superpixels.merge import merge_pieces
 from segcritic.superpixels.pieces import relabel_connected
+from segcritic.superpixels.prior import OUTLINE_LEVEL, Cues, Method, ObjectPrior, split_maps
 from segcritic.superpixels.seeds import local_maxima, prominent_basins, watershed
 
 _PLATEAU = 0.25  # of a basin's height: pixels above make its peak, so that a few bright spots do not
@@ -28,29 +29,6 @@ _LOWEST_PEAK = 0.1  # of the image's intensity range: fainter basins are backgro
 _RELIEF_RANGE = (0.05, 0.75)  # outlines lie between these; below is background, above is inner texture
 _N_SHELLS = 12
 _RADIUS_RANGE = (4.0, 40.0)  # pixels, of the typical object, when estimated
-
-
-@dataclass(frozen=True)
-class ObjectPrior:
-    """What an image looks like relative to its own likely objects.
-
-    Attributes
-    ----------
-    foreground : (H, W) float32
-        0 = local background, the typical one, 1 = peak of the basin.
-    instances : (H, W) int32
-        Likely objects: watershed regions of the summed distance transforms of the relief, joined where little parts
-        them (`join_basins`); 0 = background.
-    floor : (H, W) float32
-        The lowest intensity around.
-    radius : float
-        Pixels; radius of the typical object in a first rough segmentation.
-    """
-
-    foreground: NDArray[np.float32]
-    instances: NDArray[np.int32]
-    floor: NDArray[np.float32]
-    radius: float
 
 
 def _smooth(image: NDArray, sigma: float) -> NDArray:
@@ -131,7 +109,7 @@ def shells(
     pieces: float = 12,
     min_size: int = 6,
     radius: float | None = None,
-    outline: float = 0.42,
+    outline: float = OUTLINE_LEVEL,
     found: ObjectPrior | None = None,
 ) -> NDArray[np.int32]:
     """Superpixels as merged shells of relative intensity.
@@ -168,3 +146,23 @@ def shells(
     n_target = int(pieces * found.instances.max() + 30)
     small = relabel_connected(level + cuts * _N_SHELLS)
     return relabel_connected(merge_pieces(small, height, n_target, min_size, cuts))
+
+
+def _look(
+    image: NDArray[np.float32], maps: NDArray[np.float32] | None, _polarity: int, settings: dict[str, Any]
+) -> Cues:
+    return Cues(relief(image, settings.get("radius")), split_maps(maps)[0])
+
+
+def _cut(
+    image: NDArray[np.float32],
+    _maps: NDArray[np.float32] | None,
+    _polarity: int,
+    level: float,
+    cues: Cues,
+    settings: dict[str, Any],
+) -> NDArray[np.int32]:
+    return shells(image, **({"outline": level, "found": cues.prior} | settings))
+
+
+METHOD = Method(_look, _cut, ("pieces", "min_size", "radius", "outline"), with_maps="boundaries")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from segcritic.superpixels.level_sets import ObjectPrior
+from segcritic.superpixels.prior import ObjectPrior
 from segcritic.superpixels.seeds import prominent_basins
 
 Lines = Literal["bright", "dark"]

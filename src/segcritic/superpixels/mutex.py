@@ -4,8 +4,10 @@ import bioimage_cpp as bic
 import numpy as np
 from numpy.typing import NDArray
 
+from segcritic.superpixels.level_sets import relief
 from segcritic.superpixels.merge import merge_pieces
 from segcritic.superpixels.pieces import relabel_connected
+from segcritic.superpixels.prior import Cues, Method, split_maps
 
 _OFFSETS = [(-1, 0), (0, -1), (-3, 0), (0, -3), (-6, 0), (0, -6)]
 _N_ATTRACTIVE = 2
@@ -42,3 +44,21 @@ def mutex(
     affinities[_N_ATTRACTIVE:] *= repulsion
     pieces = relabel_connected(bic.segmentation.mutex_watershed(affinities, _OFFSETS, _N_ATTRACTIVE).astype(np.int64))
     return relabel_connected(merge_pieces(pieces, image, n_superpixels or int(pieces.max()) + 1, min_size))
+
+
+def _look(image: NDArray[np.float32], maps: NDArray[np.float32] | None, _polarity: int, _settings: dict) -> Cues:
+    return Cues(relief(image), split_maps(maps)[0])
+
+
+def _cut(
+    image: NDArray[np.float32],
+    _maps: NDArray[np.float32] | None,
+    _polarity: int,
+    _level: float,
+    _cues: Cues,
+    settings: dict,
+) -> NDArray[np.int32]:
+    return mutex(image, **settings)
+
+
+METHOD = Method(_look, _cut, ("sigma", "repulsion", "min_size", "n_superpixels"))

@@ -1,6 +1,7 @@
 """Superpixels as basins of a height map: the image's gradient, or a boundary map from any network."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import bioimage_cpp as bic
 import numpy as np
@@ -8,8 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 from segcritic.superpixels.hough import Circles, likely_circles
-from segcritic.superpixels.lines import Lines, line_strength
+from segcritic.superpixels.level_sets import relief
+from segcritic.superpixels.lines import Lines, line_relief, line_strength
 from segcritic.superpixels.pieces import relabel_connected
+from segcritic.superpixels.prior import Cues, Method, split_maps
 
 _ACROSS = 1e6  # cost of a merge across a likely circle's outline: after all others
 
@@ -142,3 +145,42 @@ def merge_across_weak(
         size, part = size[left], part[left]
         number, one, other = joined[number], joined[one], joined[other]
     return number.astype(np.int32)[pieces]
+
+
+def _look(
+    image: NDArray[np.float32], maps: NDArray[np.float32] | None, polarity: int, settings: dict[str, Any]
+) -> Cues:
+    boundaries, lines = split_maps(maps)[0], _lines_seen(settings, polarity)
+    if lines and boundaries is None:
+        boundaries = line_strength(image, lines, settings.get("sigma", 1.0))
+    if settings.get("circles"):
+        # Likely circles serve as the likely objects, and unless a boundary map is given, their outlines as one.
+        circles = likely_circles(image, settings["circles"])
+        boundaries = circles.outlines(image.shape) if boundaries is None else boundaries
+        return Cues(circles.relief(image.shape), boundaries, kept=circles)
+    if lines and boundaries is not None and not polarity:
+        return Cues(line_relief(image, boundaries), boundaries)  # objects lie between lines, bright or dark
+    return Cues(relief(image), boundaries)
+
+
+def _cut(
+    image: NDArray[np.float32],
+    maps: NDArray[np.float32] | None,
+    polarity: int,
+    _level: float,
+    cues: Cues,
+    settings: dict[str, Any],
+) -> NDArray[np.int32]:
+    told: dict[str, Any] = {**settings, "lines": _lines_seen(settings, polarity), "found": cues.kept}
+    return watershed(image, split_maps(maps)[0], **told)
+
+
+def _lines_seen(settings: dict[str, Any], polarity: int) -> Lines | None:
+    """How lines look in the image at hand, which is inverted where rules say that objects are dark."""
+    lines = settings.get("lines")
+    if lines is None or polarity >= 0:
+        return lines
+    return "dark" if lines == "bright" else "bright"
+
+
+METHOD = Method(_look, _cut, ("sigma", "min_size", "n_superpixels", "mean_size", "circles", "lines"), cuts_maps=True)

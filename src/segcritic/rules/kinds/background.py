@@ -1,6 +1,7 @@
 """Which superpixels are background."""
 
 from segcritic.rules.kinds.fields import Model, Positive
+from segcritic.superpixels.prior import OUTLINE_LEVEL
 
 
 class BackgroundRule(Model):
@@ -10,5 +11,5 @@ class BackgroundRule(Model):
     superpixel is as likely background as object, `softness` how fast the likelihood changes around it.
     """
 
-    level: Positive = 0.3
+    level: Positive = OUTLINE_LEVEL
     softness: Positive = 0.06

@@ -1,35 +1,35 @@
 """How an image is cut into superpixels, as a rules file may say it."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from segcritic.rules.kinds.fields import mistake
-
-SUPERPIXEL_SETTINGS: dict[str, tuple[str, ...]] = {
-    "shells": ("pieces", "min_size", "radius", "outline"),
-    "watershed": ("sigma", "min_size", "n_superpixels", "mean_size", "circles", "lines"),
-    "mutex": ("sigma", "repulsion", "min_size", "n_superpixels"),
-    "boundaries": ("sigma", "background_sigma", "min_size"),
-}
-"""What a rules file may say about each method; what the numbers mean is told by the method's own docstring."""
+from segcritic.rules.parse import nearest
+from segcritic.superpixels import METHODS
 
 _WHOLE = ("min_size", "n_superpixels")
 
 
+def _known(method: str) -> str:
+    if method not in METHODS:
+        raise mistake(f"cannot be {method!r}{nearest(method, METHODS)}")
+    return method
+
+
 class SuperpixelRule(BaseModel):
-    """How the image is cut into superpixels: a method, and any of its `SUPERPIXEL_SETTINGS` (passed on as keywords).
+    """How the image is cut into superpixels: a method, and any of its settings (passed on as keywords).
 
     All are numbers above 0, but for `circles`, the smallest and the largest radius: [5, 40], and `lines`, the word
     bright or dark.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    method: Literal["shells", "watershed", "mutex", "boundaries"]
+    method: Annotated[str, AfterValidator(_known)]
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Self:
-        known = SUPERPIXEL_SETTINGS[self.method]
+        known = METHODS[self.method].settings
         for name, value in self.settings.items():
             if name not in known:
                 raise mistake(f"is no setting of method {self.method}, which has {', '.join(known)}", name)
