@@ -123,7 +123,7 @@ def less(ratio: float) -> str:
 
 def by_width(state: "State", arguments: Namespace) -> list[list[str]]:
     """Rows: networks of the paper's shape at several widths, then the default settings."""
-    from segcritic.stateless.network_settings import NetworkSettings
+    from segcritic.stateless.settings import NetworkSettings
     from segcritic.stateless.settings import TrainSettings
 
     rows = []

@@ -10,7 +10,7 @@ from segcritic.graph.project import UNLABELLED
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.environment import draw_subgraphs, evaluate_partition, step
 from segcritic.stateless.label_rewards import supervised
-from segcritic.stateless.network_settings import NetworkSettings
+from segcritic.stateless.settings import NetworkSettings
 from segcritic.stateless.rewards import contrast_rewards, edge_rewards, total_reward
 from segcritic.stateless.settings import TrainSettings
 

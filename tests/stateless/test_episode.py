@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from discs import TWO, state_of
-from segcritic.stateless.network_settings import NetworkSettings
+from segcritic.stateless.settings import NetworkSettings
 from segcritic.stateless.policy import Policy
 from segcritic.stateless.predict import split_logits
 from segcritic.stateless.variants.episode import advance, final_means, rollout

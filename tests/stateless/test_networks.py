@@ -10,7 +10,7 @@ from segcritic.stateless.actor import Actor
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch, collate, collate_subgraphs
 from segcritic.stateless.critic import Critic
 from segcritic.stateless.gnn import MessagePassing, Neighbours
-from segcritic.stateless.network_settings import NetworkSettings
+from segcritic.stateless.settings import NetworkSettings
 from segcritic.stateless.subgraphs import dense_subgraphs
 
 NODE_FEATURES, EDGE_FEATURES = 5, 4

@@ -16,7 +16,7 @@ from segcritic.models.fit import train_by_rules
 from segcritic.nn.unet import pool_superpixels
 from segcritic.rules import Scorer
 from segcritic.stateless.learner import Learner
-from segcritic.stateless.network_settings import NetworkSettings
+from segcritic.stateless.settings import NetworkSettings
 from segcritic.stateless.policy import FeatureScale
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.state import make_state

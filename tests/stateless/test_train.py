@@ -16,7 +16,7 @@ from discs import TWO, discs, nuclei, state_of
 from segcritic.errors import UserError
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.learner import Learner
-from segcritic.stateless.network_settings import NetworkSettings
+from segcritic.stateless.settings import NetworkSettings
 from segcritic.stateless.policy import FeatureScale
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.state import make_state
