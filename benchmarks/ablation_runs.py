@@ -132,8 +132,8 @@ def middle(pixels: Any) -> Any:
 def run(study: Study, variation: str, seed: int) -> dict[str, Any]:
     """Train once; scores, reward and cost, JSON-able."""
     import torch
-
     from segcritic.stateless.learner import Learner
+
     from segcritic.stateless.policy import FeatureScale
     from segcritic.stateless.train import train
 

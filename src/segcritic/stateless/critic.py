@@ -72,9 +72,7 @@ class Critic(nn.Module):
         self.network = GraphNetwork(settings, n_node, n_edge + 1, settings.width)
         self.heads = nn.ModuleDict({str(size): SubgraphHead(settings, size) for size in settings.subgraph_sizes})
 
-    def forward(
-        self, graph: GraphBatch, actions: Tensor, subgraphs: Mapping[int, SubgraphBatch]
-    ) -> dict[int, Tensor]:
+    def forward(self, graph: GraphBatch, actions: Tensor, subgraphs: Mapping[int, SubgraphBatch]) -> dict[int, Tensor]:
         """Judge one set of actions, (E,), or K sets, (K, E), in [0, 1].
 
         `graph` has E edges, or K times as many when the states differ between the sets. `subgraphs` holds the

@@ -161,7 +161,7 @@ def sampled_policy_loss(log_prob: Tensor, rewards: Tensor, subgraphs: SubgraphBa
 
     -sum over k, s of (r_ks - b_ks) * sum over e in s of w_se log N(x_ke), divided by K and by the sum of w, where b_ks
     is the mean reward of the other pairs (`leave_one_out`), and w_se is one over the number of subgraphs that share
-    the edge. Each edge thus climbs the expected mean reward of the subgraphs it lies in, all edges with the same weight.
+    the edge. Each edge thus climbs the expected mean reward of the subgraphs it lies in, all with the same weight.
 
     Parameters
     ----------

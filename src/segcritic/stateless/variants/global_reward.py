@@ -27,9 +27,7 @@ class GlobalCritic(Critic):
         super().__init__(settings, n_node, n_edge)
         self.global_head = mlp(settings.width, settings.hidden_units, 1, settings.head_hidden_layers)
 
-    def forward(
-        self, graph: GraphBatch, actions: Tensor, subgraphs: Mapping[int, SubgraphBatch]
-    ) -> dict[int, Tensor]:
+    def forward(self, graph: GraphBatch, actions: Tensor, subgraphs: Mapping[int, SubgraphBatch]) -> dict[int, Tensor]:
         """As `Critic.forward`, and the images' values as those of size `IMAGE`: (K, B), or (B,) for actions (E,)."""
         vectors = self.edge_vectors(graph, actions)
         values = self.values(vectors, subgraphs) | {IMAGE: self.image_values(vectors, graph)}
