@@ -12,10 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import segcritic
 from discs import TWO, discs, nuclei, state_of
 from segcritic.errors import UserError
 from segcritic.rules import Rules, Scorer
-from segcritic.stateless.policy import FeatureScale
+from segcritic.stateless.policy import FeatureScale, Policy
 from segcritic.stateless.sampled import SampledLearner
 from segcritic.stateless.settings import NetworkSettings, TrainSettings
 from segcritic.stateless.state import make_state
@@ -345,6 +346,24 @@ def test_settings_of_a_model_from_before_there_were_these_are_read():
         del values[name]
     del values["network"]["episode_steps"]
     assert TrainSettings.from_dict(values) == TrainSettings()
+
+
+def test_settings_that_are_gone_are_dropped():
+    """As models saved by 0.1 have them: of training, of the networks, and a learner whose policy predicts the same."""
+    values = TrainSettings().to_dict() | {"entropy_bonus": 0.01, "learner": "samples+critic"}
+    values["network"]["initial_std"] = 0.7
+    assert TrainSettings.from_dict(values) == TrainSettings()
+
+
+def test_every_shipped_model_is_read():
+    folders = [path.parent for path in Path(segcritic.__file__).parent.glob("models/shipped/*/rules.yaml")]
+    assert {"circles", "nuclei"} <= {folder.name for folder in folders}
+    for folder in folders:
+        saved = json.loads((folder / "settings.json").read_text())["settings"]
+        read = TrainSettings.from_dict(saved)
+        assert (read.learner, read.samples) == (saved["learner"], saved["samples"])
+        policy = Policy(read.network)
+        policy.load_state_dict(load_file(folder / "weights.safetensors"))
 
 
 def test_the_policy_keeps_the_solver_of_its_training(states):

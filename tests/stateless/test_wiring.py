@@ -86,14 +86,34 @@ def updates(learner, state, n, fraction=0.0):
 # ---------------------------------------------------------------- the known optimum is found
 
 
-@pytest.mark.parametrize(("settings", "n"), [(SAMPLES, 60), (CRITIC, 150)])
-def test_the_means_move_to_the_best_actions(monkeypatch, state, settings, n):
-    if settings is CRITIC:
-        settings = dataclasses.replace(CRITIC, target_entropy=-2.0)
+def test_samples_move_the_means_to_the_best_actions(monkeypatch, state):
+    learner = learner_of(SAMPLES, state)
+    known_rewards(monkeypatch, learner, state)
+    assert right_side(learner, state) < 0.8
+    updates(learner, state, 50)
+    assert right_side(learner, state) > 0.97
+
+
+def test_the_critic_converges_to_the_rewards_and_the_actor_climbs_it(monkeypatch, state):
+    """First the critic alone, from a wide policy that stays; then both."""
+    network = dataclasses.replace(NETWORK, depth=1, subgraph_sizes=(1, 2), fixed_std=1.5)
+    settings = dataclasses.replace(CRITIC, samples=8, learning_rate=1e-2, critic_target=0.1, network=network)
     learner = learner_of(settings, state)
     known_rewards(monkeypatch, learner, state)
-    assert right_side(learner, state) < 0.9
-    updates(learner, state, n)
+    graphs, subgraphs = learner.policy.network_input([state]), draw_subgraphs([state], (1, 2), 99)
+    raw = 1.5 * torch.randn(8, state.graph.n_edges, generator=torch.Generator().manual_seed(5))
+    rewards = learner.subgraph_rewards(learner.step([state], raw, None), subgraphs, Scorer(nuclei()))
+
+    with monkeypatch.context() as fixed:
+        fixed.setattr(learner.actor_optimizer, "step", lambda: None)
+        updates(learner, state, 110)
+    for critic in (learner.critic, learner.critic_copy):
+        with torch.no_grad():
+            found = critic(graphs, torch.sigmoid(raw), subgraphs)
+        for size, reward in rewards.items():
+            assert ((found[size] - reward) ** 2).mean() < 0.4 * reward.var()
+    assert right_side(learner, state) < 0.8
+    updates(learner, state, 30)
     assert right_side(learner, state) > 0.97
 
 
@@ -102,25 +122,6 @@ def test_by_the_rules_the_true_partition_is_found(state):
     learner = learner_of(dataclasses.replace(SAMPLES, network=dataclasses.replace(NETWORK, warm_start=0.5)), state)
     first = updates(learner, state, 1).total.mean()
     assert updates(learner, state, 40).total.mean() > first + 0.02
-
-
-def test_the_critic_converges_to_the_rewards(monkeypatch, state):
-    learner = learner_of(CRITIC, state)
-    known_rewards(monkeypatch, learner, state)
-    graphs = learner.policy.network_input([state]).detach()
-    subgraphs = draw_subgraphs([state], SIZES, 99)
-    raw = torch.randn(8, state.graph.n_edges, generator=torch.Generator().manual_seed(5))
-    rewards = learner.subgraph_rewards(learner.step([state], raw, None), subgraphs, Scorer(nuclei()))
-
-    def error(critic):
-        with torch.no_grad():
-            found = critic(graphs, torch.sigmoid(raw), subgraphs)
-        return sum(((found[size] - rewards[size]) ** 2).mean().item() for size in SIZES) / len(SIZES)
-
-    variance = sum(rewards[size].var().item() for size in SIZES) / len(SIZES)
-    updates(learner, state, 150)
-    assert error(learner.critic) < 0.6 * variance
-    assert error(learner.critic_copy) < 0.8 * variance
 
 
 # ---------------------------------------------------------------- who learns from what
