@@ -18,7 +18,7 @@ from segcritic.graph.project import partition_of_labels
 from segcritic.rules import Scorer
 from segcritic.stateless.actor_critic import ActorCriticLearner
 from segcritic.stateless.environment import Outcome, draw_subgraphs
-from segcritic.stateless.losses import action_log_prob, actor_loss, critic_loss, temperature_loss
+from segcritic.stateless.losses import action_log_prob, actor_loss, critic_loss, leave_one_out, temperature_loss
 from segcritic.stateless.policy import FeatureScale
 from segcritic.stateless.sampled import SampledLearner
 from segcritic.stateless.settings import NetworkSettings, TrainSettings
@@ -197,6 +197,15 @@ def test_copies_follow_at_their_rates(state, rate):
     )
 
 
+def test_the_sampled_policy_takes_a_step_at_its_rate_and_its_average_follows(state):
+    learner = learner_of(dataclasses.replace(SAMPLES, ema=0.9), state)
+    before = copy.deepcopy(learner.modules())
+    learner.descend(sum(parameter.sum() for parameter in learner.policy.parameters()), fraction=1.0)
+    for old, new, mean in zip(*(part.parameters() for part in (before["policy"], learner.policy, learner.average))):  # noqa: B905
+        torch.testing.assert_close(new, old - 0.1 * SAMPLES.learning_rate, rtol=0, atol=1e-5)
+        torch.testing.assert_close(mean, old + 0.1 * (new - old), rtol=0, atol=1e-6)
+
+
 def test_the_copy_starts_as_the_critic(state):
     learner = learner_of(CRITIC, state)
     own, copied = learner.critic.state_dict(), learner.critic_copy.state_dict()
@@ -259,6 +268,11 @@ def test_temperatures_move_the_entropy_to_its_target(state, target, sign):
     before = learner.log_temperature.detach().clone()
     updates(learner, state, 3)
     assert (sign * (before - learner.log_temperature.detach()) > 0).all()
+
+
+def test_a_sample_is_held_against_the_others():
+    rewards = torch.tensor([[1.0], [0.0], [0.0], [0.0]])
+    torch.testing.assert_close(leave_one_out(rewards), torch.tensor([[1.0], [-0.5], [0.0], [-0.5]]))
 
 
 def test_the_temperature_loss_alone():
