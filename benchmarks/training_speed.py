@@ -40,7 +40,7 @@ def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "State"
     import numpy as np
     from scipy.ndimage import gaussian_filter
 
-    from segcritic.rules import Scorer, load_rules
+    from segcritic.rules import load_rules
     from segcritic.stateless.state import make_state
 
     rng = np.random.default_rng(seed)
@@ -123,8 +123,7 @@ def less(ratio: float) -> str:
 
 def by_width(state: "State", arguments: Namespace) -> list[list[str]]:
     """Rows: networks of the paper's shape at several widths, then the default settings."""
-    from segcritic.stateless.settings import NetworkSettings
-    from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.settings import NetworkSettings, TrainSettings
 
     rows = []
     variants = [(f"paper's shape, {width} hidden units", paper_settings(width), width) for width in arguments.widths]

@@ -8,6 +8,7 @@ that alone: its action a earns 1 - (a - t)^2 for the true action t.
 import copy
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from segcritic.stateless.sampled import SampledLearner
 from segcritic.stateless.settings import NetworkSettings, TrainSettings
 from segcritic.stateless.variants.choose import edge_variant, new_learner
 from segcritic.stateless.variants.episode_learners import EpisodicActorCriticLearner
-from segcritic.stateless.variants.global_reward import GlobalRewardLearner
+from segcritic.stateless.variants.global_reward import IMAGE, GlobalRewardLearner
 from segcritic.stateless.variants.object_credit import ObjectCreditLearner
 
 SIZES = (2, 4)
@@ -244,6 +245,21 @@ def test_the_losses_are_those_of_equations_2_and_4(state):
         of_temperature += -math.exp(log_alpha) * (joint.mean() / size - 0.7)
     torch.testing.assert_close(learner.actor_loss(log_prob, q, subgraphs), of_actor)
     torch.testing.assert_close(learner.temperature_loss(log_prob, subgraphs).detach(), of_temperature)
+
+
+def test_the_value_of_the_image_adds_a_loss_of_its_own(state):
+    learner = learner_of(dataclasses.replace(CRITIC, network=dataclasses.replace(NETWORK, global_head=True)), state)
+    plain = learner_of(CRITIC, state)
+    subgraphs = draw_subgraphs([state], SIZES, 0)
+    log_prob, zero = (
+        torch.zeros(1, state.graph.n_edges),
+        {size: torch.zeros(1, len(p)) for size, p in subgraphs.items()},
+    )
+    predicted = zero | {IMAGE: torch.tensor([[0.25]])}
+    outcome = SimpleNamespace(image=torch.tensor([[1.0]]))
+    assert learner.critic_loss(predicted, zero, outcome).item() == pytest.approx(0.5 * 0.75**2)
+    more = learner.actor_loss(log_prob, predicted, subgraphs) - plain.actor_loss(log_prob, zero, subgraphs)
+    assert more.item() == pytest.approx(-0.25)
 
 
 def test_descent_of_each_loss_goes_the_right_way(state):

@@ -67,9 +67,13 @@ class ActorCriticLearner:
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """The parts a checkpoint keeps, besides optimisers."""
-        networks = {"policy": self.policy, "average": self.average}
-        networks |= {"critic": self.critic, "critic_copy": self.critic_copy}
-        return networks | {"temperatures": torch.nn.ParameterDict({"log": self.log_temperature})}
+        return {
+            "policy": self.policy,
+            "average": self.average,
+            "critic": self.critic,
+            "critic_copy": self.critic_copy,
+            "temperatures": torch.nn.ParameterDict({"log": self.log_temperature}),
+        }
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The optimisers a checkpoint keeps."""

@@ -54,6 +54,7 @@ class EpisodicActorCriticLearner(ActorCriticLearner):
             advised = self.criticise(self.critic_copy, at.graphs, at.raw, states, subgraphs)
             actor_losses.append(self.actor_loss(log_prob, advised, subgraphs))
             temperature_losses.append(self.temperature_loss(log_prob, subgraphs))
-        losses = (torch.stack(each).mean() for each in (critic_losses, actor_losses, temperature_losses))
-        self.descend(*losses, fraction)
+        all_losses = (critic_losses, actor_losses, temperature_losses)
+        of_critic, of_actor, of_temperature = (torch.stack(losses).mean() for losses in all_losses)
+        self.descend(of_critic, of_actor, of_temperature, fraction)
         return outcome
