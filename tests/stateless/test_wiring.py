@@ -125,6 +125,12 @@ def test_by_the_rules_the_true_partition_is_found(state):
     assert updates(learner, state, 40).total.mean() > first + 0.02
 
 
+def test_a_positive_action_splits(state):
+    best = 8 * best_actions(state) - 4
+    right, wrong = learner_of(SAMPLES, state).step([state], torch.stack([best, -best]), Scorer(nuclei())).total[:, 0]
+    assert right > wrong + 0.1
+
+
 # ---------------------------------------------------------------- who learns from what
 
 
