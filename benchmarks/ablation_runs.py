@@ -24,7 +24,7 @@ CIRCLES = {"shape": (128, 128), "count": (3, 7), "ground": 0.12, "contrast": 0.1
 TEST_SEED = 100_000
 SIDE = 128  # pixels; of nuclei the middle of each image, since every run costs in proportion
 UNTRAINED, DEFAULT = "not trained", "default"
-FEW, STEPS = f"{SAMPLES['samples+critic']} partitions", "3 steps per episode, 4 partitions"
+FEW, STEPS = "4 partitions", "3 steps per episode, 4 partitions"
 BY_OBJECT, CRITIC_BY_OBJECT = "credit by object", "credit by object, learner critic"
 
 
@@ -42,7 +42,7 @@ BY_OBJECTS = {"credit_by": "object", "network": {"subgraph_sizes": (1,)}}
 VARIATIONS: dict[str, dict[str, Any]] = {
     UNTRAINED: {},
     DEFAULT: {},
-    **{f"learner {name}": {"learner": name, "samples": SAMPLES[name]} for name in ("critic", "samples+critic")},
+    "learner critic": {"learner": "critic", "samples": SAMPLES["critic"]},
     BY_OBJECT: BY_OBJECTS,
     CRITIC_BY_OBJECT: {"learner": "critic", "samples": SAMPLES["critic"], **BY_OBJECTS},
     "credit of the maximum": {"credit": "maximum"},
@@ -133,16 +133,16 @@ def run(study: Study, variation: str, seed: int) -> dict[str, Any]:
     """Train once; scores, reward and cost, JSON-able."""
     import torch
 
-    from segcritic.stateless.learner import Learner
     from segcritic.stateless.policy import FeatureScale
     from segcritic.stateless.train import train
+    from segcritic.stateless.variants.choose import new_learner
 
     rules, settings = study.rules(), study.settings(variation)
     training, held_out = images_of(study, seed)
     states = [state for state, _ in training]
     start = time.process_time()
     if variation == UNTRAINED:
-        policy = Learner(settings, FeatureScale.of(states), seed, torch.device("cpu")).policy
+        policy = new_learner(settings, FeatureScale.of(states), seed, torch.device("cpu")).policy
     else:
         actor = train(states, Scorer(rules), settings, seed=seed)
         if actor.interrupted:

@@ -19,11 +19,11 @@ from segcritic.rules import Scorer
 
 if TYPE_CHECKING:
     from segcritic.rules import Rules
-    from segcritic.stateless.learner import Learner
     from segcritic.stateless.policy import Policy
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.state import State
     from segcritic.stateless.train import TrainedActor
+    from segcritic.stateless.variants.choose import AnyLearner
 
 RULES = {"circles": "circles", "embryos": "radial"}
 TEST_SEED = {"circles": 100_000, "embryos": 300_000}
@@ -235,25 +235,26 @@ def _training_images(run: Run) -> "list[State]":
     ]
 
 
-def _learner(run: Run, states: "list[State]") -> "Learner":
+def _learner(run: Run, states: "list[State]") -> "AnyLearner":
     import torch
 
-    from segcritic.stateless.learner import Learner
     from segcritic.stateless.policy import FeatureScale
+    from segcritic.stateless.variants.choose import new_learner
 
-    return Learner(run.settings(), FeatureScale.of(states), run.seed, torch.device("cpu"))
+    return new_learner(run.settings(), FeatureScale.of(states), run.seed, torch.device("cpu"))
 
 
 def _pretrained(run: Run, states: "list[State]") -> "TrainedActor":
     """Do what `pretraining_steps` asks for, and no more: several trainings start from the same U-Net."""
     from segcritic.stateless.train import TrainedActor
+    from segcritic.stateless.variants.pretraining import Pretraining
 
     learner = _learner(run, states)
-    assert learner.pretraining is not None
+    pretraining = Pretraining(learner.policy, learner.average)
     rng = np.random.default_rng(run.seed)
     for _ in range(run.pretraining):
         chosen = rng.choice(len(states), min(learner.settings.images_per_step, len(states)), replace=False)
-        learner.pretraining.update([states[number] for number in chosen])
+        pretraining.update([states[number] for number in chosen])
     return TrainedActor(learner.average.state_dict(), learner.settings)
 
 

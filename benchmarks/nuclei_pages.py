@@ -108,18 +108,17 @@ def learners_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments
         return common.table(("learner", "steps", *HEAD), rows)
 
     n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
-    return f"""# Three ways to learn from the same rewards
+    return f"""# Two ways to learn from the same rewards
 
 `samples`: several partitions per image, each subgraph's reward against the mean of the others, no critic. `critic`: the
-paper's soft actor-critic (eq. 2 and 4). `samples+critic`: the sampled loss, with the critic's prediction as what to
-expect. Environment, actor, rules and images are the same; see [method.md](method.md).
+paper's soft actor-critic (eq. 2 and 4). Environment, actor, rules and images are the same; see [method.md](method.md).
 
 **Data and split.** {common.NUCLEI_TEXT}
 {n_images} images; every {ordinal(arguments.folds)} of the list sorted by name is held out, the others train without
 labels. Seeds {", ".join(map(str, arguments.seeds))}: mean ± standard deviation.
 
-**Tuning.** All three run with the same default settings, which were chosen for `samples`; the learners with a critic
-were not tuned for themselves. Partitions per image and step: 16 for `samples`, 2 for `critic`, 4 for `samples+critic`,
+**Tuning.** Both run with the same default settings, which were chosen for `samples`; `critic` was not tuned for
+itself. Partitions per image and step: 16 for `samples`, 2 for `critic`,
 since a critic costs as much for each of them as an actor. Equal seconds: {arguments.seconds:g} s of wall time for the
 updates, the learning rate falling over that time.
 

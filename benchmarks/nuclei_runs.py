@@ -17,9 +17,9 @@ LIMITS = "what labels could tell"
 SHIFTS = range(-2, 4)
 """Pixels by which outlines are moved, outwards above 0."""
 
-LEARNERS = ("samples", "critic", "samples+critic")
+LEARNERS = ("samples", "critic")
 
-SAMPLES = {"samples": 16, "critic": 2, "samples+critic": 4}
+SAMPLES = {"samples": 16, "critic": 2}
 """Partitions per image and step of each learner: a critic judges each of them, at the cost of an actor each."""
 
 

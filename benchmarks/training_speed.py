@@ -67,18 +67,18 @@ def cost(state: "State", settings: "TrainSettings", repeats: int) -> Cost:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from segcritic.rules import load_rules
-    from segcritic.stateless.learner import Learner
+    from segcritic.rules import Scorer, load_rules
     from segcritic.stateless.policy import FeatureScale
+    from segcritic.stateless.variants.choose import new_learner
 
     rules = load_rules("nuclei")
-    learner = Learner(settings, FeatureScale.of([state]), 0, torch.device("cpu"))
-    networks = [learner.policy] + ([learner.critic] if learner.critic else [])
+    learner = new_learner(settings, FeatureScale.of([state]), 0, torch.device("cpu"))
+    networks = [module for name, module in learner.modules().items() if name in ("policy", "critic")]
     parameters = sum(value.numel() for network in networks for value in network.parameters())
 
     def timed(step: int) -> float:
         start = time.process_time()
-        learner.update([state], rules, 0.0, step, False)
+        learner.update([state], Scorer(rules), 0.0, step)
         return time.process_time() - start
 
     with FlopCounterMode(display=False) as counter:
@@ -123,8 +123,7 @@ def less(ratio: float) -> str:
 
 def by_width(state: "State", arguments: Namespace) -> list[list[str]]:
     """Rows: networks of the paper's shape at several widths, then the default settings."""
-    from segcritic.stateless.network_settings import NetworkSettings
-    from segcritic.stateless.settings import TrainSettings
+    from segcritic.stateless.settings import NetworkSettings, TrainSettings
 
     rows = []
     variants = [(f"paper's shape, {width} hidden units", paper_settings(width), width) for width in arguments.widths]

@@ -8,8 +8,7 @@ from segcritic.models.fit import train_on_labels
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.label_rewards import supervised
-from segcritic.stateless.network_settings import NetworkSettings
-from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.settings import NetworkSettings, TrainSettings
 from segcritic.stateless.state import make_state
 from segcritic.stateless.train import train
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from discs import TWO, state_of
-from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.policy import Policy
 from segcritic.stateless.predict import split_logits
+from segcritic.stateless.settings import NetworkSettings
 from segcritic.stateless.variants.episode import advance, final_means, rollout
 
 ONE = NetworkSettings(width=8, depth=1, subgraph_sizes=(4,), fixed_std=0.5)

@@ -73,11 +73,7 @@ def test_antithetic_samples_mirror_each_other_and_carry_gradients():
 
 def test_critic_loss_in_numbers():
     predicted, rewards = torch.tensor([0.5, 0.0]), torch.tensor([0.1, 1.0])
-    assert critic_loss(predicted, rewards, TWO).item() == pytest.approx((0.08 + 0.5) / 2)
-    # Mean edge weights: (1 + 1/2 + 1) / 3 and (1/2 + 1) / 2.
-    first, second = 2.5 / 3, 0.75
-    expected = (first * 0.08 + second * 0.5) / (first + second)
-    assert critic_loss(predicted, rewards, TWO, weighted=True).item() == pytest.approx(expected)
+    assert critic_loss(predicted, rewards).item() == pytest.approx((0.08 + 0.5) / 2)
 
 
 def test_actor_loss_in_numbers():
@@ -106,28 +102,24 @@ def test_temperature_loss_in_numbers():
 
 
 def test_sampled_policy_loss_in_numbers():
-    log_prob = torch.rand(2, 4, requires_grad=True)
-    rewards = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
-    loss = sampled_policy_loss(log_prob, rewards, TWO, antithetic=False)
-    loss.backward()
-    # Advantages are +-1 for the first subgraph and -+.5 for the second; edge 1 sees half of each; 4 edges, 2 samples.
-    by_edge = torch.tensor([1.0, 0.25, 1.0, -0.5]) / 8
+    log_prob = torch.rand(4, 4, requires_grad=True)
+    rewards = torch.tensor([[1.0, 0.0], [0.0, 0.5], [1.0, 0.0], [0.0, 0.5]])
+    sampled_policy_loss(log_prob, rewards, TWO).backward()
+    # Held against the other pair, advantages are +-1 for the first subgraph and -+.5 for the second; edge 1 sees half
+    # of each; 4 edges, 4 samples.
+    by_edge = torch.tensor([1.0, 0.25, 1.0, -0.5]) / 16
     assert log_prob.grad is not None
-    torch.testing.assert_close(log_prob.grad, torch.stack([-by_edge, by_edge]))
-    torch.testing.assert_close(
-        sampled_policy_loss(log_prob, rewards, TWO, baseline=rewards.flip(0)).detach(), loss.detach()
-    )
+    torch.testing.assert_close(log_prob.grad, torch.stack([-by_edge, by_edge, -by_edge, by_edge]))
 
 
-@pytest.mark.parametrize("antithetic", [False, True])
-def test_leave_one_out_leaves_the_policy_gradient_unbiased(antithetic):
+def test_leave_one_out_leaves_the_policy_gradient_unbiased():
     """For the reward x + x^2 of one edge, the gradient of its expectation is 1 + 2 mean, and 2 std^2 for log std."""
     mean, log_std = torch.tensor([0.3], requires_grad=True), torch.tensor([0.2], requires_grad=True)
     n_repeats, n_samples = 20_000, 4
     wide = [parameter.expand(n_repeats) for parameter in (mean, log_std)]
     with torch.no_grad():
-        raw = sample_actions(*wide, n_samples, antithetic)
-    advantages = leave_one_out(raw + raw**2, antithetic)
+        raw = sample_actions(*wide, n_samples)
+    advantages = leave_one_out(raw + raw**2)
     (advantages * normal_log_prob(raw, *wide)).mean().backward()
     assert mean.grad is not None
     assert log_std.grad is not None
@@ -137,22 +129,8 @@ def test_leave_one_out_leaves_the_policy_gradient_unbiased(antithetic):
 
 def test_leave_one_out_by_hand():
     rewards = torch.tensor([[1.0], [2.0], [4.0], [8.0]])
-    assert leave_one_out(rewards, antithetic=False)[0].item() == pytest.approx(1 - 14 / 3)
-    assert leave_one_out(rewards, antithetic=True)[0].item() == pytest.approx(1 - 5)
-    assert torch.equal(leave_one_out(rewards[:2], antithetic=True), rewards[:2])
-
-
-@pytest.mark.parametrize("antithetic", [True, False])
-def test_what_to_expect_drops_out_of_the_gradient_of_mirrored_pairs(antithetic):
-    """Of the mean's gradient alone, which is all there is to learn with a fixed standard deviation."""
-    mean, log_std = torch.randn(4, requires_grad=True), torch.zeros(4)
-    raw = sample_actions(mean, log_std, 6, antithetic).detach()
-    rewards = torch.rand(6, 2)
-    gradients = []
-    for baseline in (torch.zeros(2), torch.tensor([3.0, -1.0])):
-        loss = sampled_policy_loss(normal_log_prob(raw, mean, log_std), rewards, TWO, baseline)
-        gradients.append(torch.autograd.grad(loss, mean)[0])
-    assert torch.allclose(*gradients, atol=1e-6) == antithetic
+    assert leave_one_out(rewards)[0].item() == pytest.approx(1 - 5)
+    assert torch.equal(leave_one_out(rewards[:2]), rewards[:2])
 
 
 def test_gradients_agree_with_finite_differences():
@@ -165,8 +143,8 @@ def test_gradients_agree_with_finite_differences():
         raw = mean + log_std.exp() * noise
         log_prob = action_log_prob(raw, mean, log_std)
         return (
-            actor_loss(log_prob, predicted, TWO, 0.3, weighted=True),
-            critic_loss(predicted, rewards, TWO),
+            actor_loss(log_prob, predicted, TWO, 0.3),
+            critic_loss(predicted, rewards),
             sampled_policy_loss(normal_log_prob(noise, mean, log_std), rewards, TWO),
         )
 
@@ -189,11 +167,10 @@ def bandit_reward(raw):
     return 1 - (raw.sigmoid() - 0.8) ** 2
 
 
-@pytest.mark.parametrize("baseline", [None, torch.tensor([0.9])])
-def test_sampled_policy_loss_learns_a_bandit(baseline):
+def test_sampled_policy_loss_learns_a_bandit():
     def loss_of(mean, log_std):
         raw = sample_actions(mean, log_std, 16).detach()
-        return sampled_policy_loss(normal_log_prob(raw, mean, log_std), bandit_reward(raw), ONE_EDGE, baseline)
+        return sampled_policy_loss(normal_log_prob(raw, mean, log_std), bandit_reward(raw), ONE_EDGE)
 
     assert train_bandit(loss_of) == pytest.approx(0.8, abs=0.05)
 
@@ -211,7 +188,7 @@ def test_soft_actor_critic_learns_a_bandit():
     def loss_of(mean, log_std):
         raw = sample_actions(mean, log_std, 8)
         seen = raw.detach()
-        error = critic_loss(predict(seen), bandit_reward(seen), ONE_EDGE)
+        error = critic_loss(predict(seen), bandit_reward(seen))
         critic_optimiser.zero_grad()
         error.backward()
         critic_optimiser.step()

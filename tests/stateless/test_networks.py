@@ -10,8 +10,10 @@ from segcritic.stateless.actor import Actor
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch, collate, collate_subgraphs
 from segcritic.stateless.critic import Critic
 from segcritic.stateless.gnn import MessagePassing, Neighbours
-from segcritic.stateless.network_settings import NetworkSettings
+from segcritic.stateless.policy import Policy
+from segcritic.stateless.settings import NetworkSettings
 from segcritic.stateless.subgraphs import dense_subgraphs
+from segcritic.stateless.variants.global_reward import IMAGE, GlobalCritic
 
 NODE_FEATURES, EDGE_FEATURES = 5, 4
 
@@ -33,7 +35,7 @@ def random_graph(n_nodes, n_edges, seed=0):
 
 def actor_with_opinions(**settings):
     """An actor whose output layer is not zero, or every test of its predictions would pass."""
-    actor = Actor(NODE_FEATURES, EDGE_FEATURES, width=16, **settings)
+    actor = Actor(NetworkSettings(width=16, **settings), NODE_FEATURES, EDGE_FEATURES)
     torch.nn.init.normal_(actor.network.edge_head[-1].weight)
     return actor
 
@@ -43,8 +45,8 @@ def subgraphs_of(graphs, size) -> SubgraphBatch:
     return collate_subgraphs(parts, [len(graph.edges) for graph in graphs])
 
 
-def small_critic(**settings):
-    return Critic(NODE_FEATURES, EDGE_FEATURES, subgraph_sizes=(3, 8), width=16, **settings)
+def small_critic(kind=Critic, **settings):
+    return kind(NetworkSettings(subgraph_sizes=(3, 8), width=16, **settings), NODE_FEATURES, EDGE_FEATURES)
 
 
 GRAPHS = [random_graph(12, 30, seed=1), random_graph(3, 2, seed=2), random_graph(4, 0, seed=3), random_graph(9, 20, 4)]
@@ -80,17 +82,17 @@ def test_cheap_message_passing_equals_the_plain_form(hidden_layers):
 
 
 def test_a_new_actor_is_its_warm_start():
-    actor = Actor(NODE_FEATURES, EDGE_FEATURES, initial_std=0.7)
+    actor = Actor(NetworkSettings(), NODE_FEATURES, EDGE_FEATURES)
     prior = torch.linspace(-30, 30, 30)
     mean, log_std = actor(GRAPHS[0], prior)
     torch.testing.assert_close(mean, 5 * torch.tanh(prior / 5))
-    torch.testing.assert_close(log_std.exp(), torch.full((30,), 0.7))
+    torch.testing.assert_close(log_std.exp(), torch.ones(30))
     assert torch.equal(actor(GRAPHS[0])[0], torch.zeros(30))
 
 
 @pytest.mark.parametrize(("output", "mean", "std"), [(-1e4, -5, 0.01), (1e4, 5, 5)])
 def test_policy_stays_in_its_bounds(output, mean, std):
-    actor = Actor(NODE_FEATURES, EDGE_FEATURES)
+    actor = Actor(NetworkSettings(), NODE_FEATURES, EDGE_FEATURES)
     torch.nn.init.constant_(actor.network.edge_head[-1].bias, output)
     means, log_stds = actor(GRAPHS[0])
     torch.testing.assert_close(means, torch.full((30,), float(mean)))
@@ -112,7 +114,7 @@ def test_actor_ignores_the_other_graphs_of_the_batch():
 
 @pytest.mark.parametrize("pooling", ["mean", "concatenate"])
 def test_critic_ignores_the_other_graphs_and_the_other_sets_of_actions(pooling):
-    critic = small_critic(pooling=pooling, global_head=True)
+    critic = small_critic(GlobalCritic, pooling=pooling)
     actions = torch.rand(3, 52)
     sizes = {size: subgraphs_of(GRAPHS, size) for size in (3, 8)}
     together = critic(collate(GRAPHS), actions, sizes)
@@ -124,12 +126,11 @@ def test_critic_ignores_the_other_graphs_and_the_other_sets_of_actions(pooling):
         by_graph.append([critic(graph, one, own) for one in own_actions])
         start += len(graph.edges)
     for size in (3, 8):
-        alone = torch.cat([torch.stack([output.subgraphs[size] for output in sets]) for sets in by_graph], 1)
-        assert together.subgraphs[size].shape == (3, len(sizes[size]))
-        torch.testing.assert_close(together.subgraphs[size], alone, rtol=1e-5, atol=1e-6)
-    assert together.graph is not None
-    alone = torch.cat([torch.stack([output.graph for output in sets]) for sets in by_graph], 1)
-    torch.testing.assert_close(together.graph, alone, rtol=1e-5, atol=1e-6)
+        alone = torch.cat([torch.stack([output[size] for output in sets]) for sets in by_graph], 1)
+        assert together[size].shape == (3, len(sizes[size]))
+        torch.testing.assert_close(together[size], alone, rtol=1e-5, atol=1e-6)
+    alone = torch.cat([torch.stack([output[IMAGE] for output in sets]) for sets in by_graph], 1)
+    torch.testing.assert_close(together[IMAGE], alone, rtol=1e-5, atol=1e-6)
 
 
 def renamed_graph(graph, nodes, edges, flip):
@@ -149,8 +150,8 @@ def test_names_of_nodes_and_directions_of_edges_change_nothing():
         torch.testing.assert_close(actual, expected[edges], rtol=1e-5, atol=1e-6)
     part = subgraphs_of([graph], 8)
     moved = SubgraphBatch(torch.argsort(edges)[part.edge_index], part.mask, part.weights, part.graph)
-    expected = critic(graph, actions, {8: part}).subgraphs[8]
-    actual = critic(other, actions[edges], {8: moved}).subgraphs[8]
+    expected = critic(graph, actions, {8: part})[8]
+    actual = critic(other, actions[edges], {8: moved})[8]
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -160,14 +161,14 @@ def test_mean_pooling_ignores_the_order_of_edges_and_concatenation_does_not():
     actions = torch.rand(30)
     for pooling, same in (("mean", True), ("concatenate", False)):
         critic = small_critic(pooling=pooling)
-        values = [critic(GRAPHS[0], actions, {8: one}).subgraphs[8] for one in (part, turned)]
+        values = [critic(GRAPHS[0], actions, {8: one})[8] for one in (part, turned)]
         assert torch.allclose(*values, atol=1e-6) is same
 
 
 def test_critic_sees_the_actions_through_which_the_actor_learns():
     critic = small_critic()
     actions = torch.rand(30, requires_grad=True)
-    critic(GRAPHS[0], actions, {3: subgraphs_of(GRAPHS[:1], 3)}).subgraphs[3].sum().backward()
+    critic(GRAPHS[0], actions, {3: subgraphs_of(GRAPHS[:1], 3)})[3].sum().backward()
     assert actions.grad is not None
     assert torch.all(actions.grad != 0)
 
@@ -179,7 +180,7 @@ def test_padding_does_not_reach_the_critic():
     padded = subgraphs_of([GRAPHS[1]], 8)
     assert padded.n_edges.tolist() == [2]
     short = SubgraphBatch(padded.edge_index[:, :2], padded.mask[:, :2], padded.weights[:, :2], padded.graph)
-    values = [critic(GRAPHS[1], actions, {8: part}).subgraphs[8] for part in (padded, short)]
+    values = [critic(GRAPHS[1], actions, {8: part})[8] for part in (padded, short)]
     torch.testing.assert_close(*values)
 
 
@@ -196,25 +197,24 @@ def test_sums_over_subgraphs():
 
 def test_a_batch_without_edges():
     graph, part = GRAPHS[2], subgraphs_of([GRAPHS[2]], 3)
-    mean, log_std = Actor(NODE_FEATURES, EDGE_FEATURES)(graph)
+    mean, log_std = Actor(NetworkSettings(), NODE_FEATURES, EDGE_FEATURES)(graph)
     assert mean.shape == log_std.shape == (0,)
-    output = small_critic(global_head=True)(graph, torch.zeros(4, 0), {3: part})
-    assert output.subgraphs[3].shape == (4, 0)
-    assert output.graph is not None
-    assert output.graph.shape == (4, 1)
+    output = small_critic(GlobalCritic)(graph, torch.zeros(4, 0), {3: part})
+    assert output[3].shape == (4, 0)
+    assert output[IMAGE].shape == (4, 1)
     assert part.sums(torch.zeros(4, 0)).shape == (4, 0)
 
 
 def test_settings_build_what_they_say():
     small = NetworkSettings(width=16, hidden_width=24, subgraph_sizes=(4,), fixed_std=0.5)
-    critic = small.critic(3, 2)
-    assert small.actor(3, 2).network.encoder.out_features == 16
+    critic = Critic(small, 3, 2)
+    assert Actor(small, 3, 2).network.encoder.out_features == 16
     assert list(critic.heads) == ["4"]
     assert critic.heads["4"].mlp[0].out_features == 24
-    assert small.unet(1) is None
+    assert Policy(small).unet is None
     with torch.device("meta"):
         paper = NetworkSettings.paper()
-        actor, critic, unet = paper.actor(16, 1), paper.critic(16, 1), paper.unet(1)
+        actor, critic, unet = Actor(paper, 16, 1), Critic(paper, 16, 1), Policy(paper).unet
     assert actor.network.layers[0].phi[2].weight.shape == (2028, 2028)
     assert len(actor.network.layers) == 2
     assert critic.heads["128"].mlp[0].in_features == 128 * paper.width

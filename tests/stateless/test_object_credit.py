@@ -1,7 +1,5 @@
 """Credit by object: means over each object's edges, in rewards and in the critic."""
 
-import dataclasses
-
 import numpy as np
 import torch
 
@@ -10,16 +8,12 @@ from segcritic.graph.partition import multicut
 from segcritic.rules import Scorer
 from segcritic.stateless.batches import GraphBatch, collate_subgraphs
 from segcritic.stateless.critic import Critic
-from segcritic.stateless.environment import objects_of, step
-from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.environment import step
+from segcritic.stateless.settings import NetworkSettings
 from segcritic.stateless.subgraphs import dense_subgraphs
-from segcritic.stateless.variants.object_credit import ObjectEdges
+from segcritic.stateless.variants.object_credit import ObjectEdges, segments_of, share_over_objects
 
 SCENES = [state_of(), state_of(TWO, (40, 60), 9.0)]
-DEFAULT = TrainSettings(samples=4)
-BY_OBJECT = dataclasses.replace(
-    DEFAULT, credit_by="object", network=dataclasses.replace(DEFAULT.network, subgraph_sizes=(1,))
-)
 
 
 def partitions(k=3):
@@ -59,7 +53,7 @@ def test_vectors_are_shared_column_by_column():
 def test_all_merged_is_one_mean_per_image():
     raw = torch.full((sum(state.graph.n_edges for state in SCENES),), -3.0)
     values = torch.rand(1, len(raw))
-    shared = objects_of(SCENES, raw, "greedy").share(values)
+    shared = segments_of(SCENES, raw, "greedy").share(values)
     first = SCENES[0].graph.n_edges
     torch.testing.assert_close(shared[0, :first], values[0, :first].mean().expand(first))
     torch.testing.assert_close(shared[0, first:], values[0, first:].mean().expand(len(raw) - first))
@@ -71,7 +65,10 @@ def test_inside_of_an_object_every_edge_earns_the_same():
     i, j = state.graph.edges.T
     inside = labels[i] == labels[j]
     raw = np.where(inside, -5.0, 5.0).astype(np.float32)[None]
-    by_edge, by_object = (step([state], raw, Scorer(nuclei()), each).edge[0].numpy() for each in (DEFAULT, BY_OBJECT))
+    by_edge, by_object = (
+        step([state], raw, Scorer(nuclei()), edge_variant=variant).edge[0].numpy()
+        for variant in (None, share_over_objects)
+    )
     ground = labels[i] == labels[np.argmin(state.graph.node_mean)]
     groups = [inside & (labels[i] == o) for o in np.unique(labels[i][inside])]
     assert max(np.ptp(by_edge[group]) for group in groups) > 1e-3  # superpixels of the background differ
@@ -84,12 +81,13 @@ def test_the_critic_pools_over_objects():
     state = SCENES[0]
     edges = state.graph.edges
     graph = GraphBatch.single(torch.rand(state.graph.n_nodes, 3), torch.rand(len(edges), 2), edges)
-    critic = Critic(3, 2, subgraph_sizes=(1,), width=8, depth=1)
+    critic = Critic(NetworkSettings(subgraph_sizes=(1,), width=8, depth=1), 3, 2)
     singles = collate_subgraphs([dense_subgraphs(edges, state.graph.n_nodes, 1, 0)], [len(edges)])
     labels = multicut(state.graph, np.random.default_rng(0).normal(0.2, 1, (2, len(edges))))
     found = ObjectEdges.of([state.graph], [labels])
     with torch.no_grad():
-        alone, pooled = (critic(graph, torch.rand(2, len(edges)), {1: singles}, o).subgraphs[1] for o in (None, found))
+        vectors = critic.edge_vectors(graph, torch.rand(2, len(edges)))
+        alone, pooled = (critic.values(each, {1: singles})[1] for each in (vectors, found.share(vectors)))
     order = singles.edge_index[:, 0].numpy()
     for k in range(2):
         ends = np.sort(labels[k][edges[order]], axis=1)

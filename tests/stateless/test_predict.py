@@ -10,9 +10,8 @@ from discs import FOUR, TWO, blocks, discs, nuclei, partition_of_labels, state_o
 from segcritic.graph.partition import multicut
 from segcritic.pixels.outlines import fill_holes
 from segcritic.rules import Rules, Scorer
-from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.predict import partition, segment, split_logits
-from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.settings import NetworkSettings, TrainSettings
 from segcritic.stateless.state import make_state
 from segcritic.stateless.train import train
 

@@ -15,13 +15,18 @@ from segcritic.graph import build_graph
 from segcritic.models.fit import train_by_rules
 from segcritic.nn.unet import pool_superpixels
 from segcritic.rules import Scorer
-from segcritic.stateless.learner import Learner
-from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.policy import FeatureScale
-from segcritic.stateless.settings import TrainSettings
+from segcritic.stateless.settings import NetworkSettings, TrainSettings
 from segcritic.stateless.state import make_state
 from segcritic.stateless.train import Progress, train
-from segcritic.stateless.variants.pretraining import PULL_LIMIT, PUSH_LIMIT, contrastive_loss, push_weights
+from segcritic.stateless.variants.choose import new_learner
+from segcritic.stateless.variants.pretraining import (
+    PULL_LIMIT,
+    PUSH_LIMIT,
+    Pretraining,
+    contrastive_loss,
+    push_weights,
+)
 from small_model import RULES, disks, write_disks
 
 U_NET = NetworkSettings(width=8, depth=1, subgraph_sizes=(4, 8), fixed_std=1.0, pixel_features=4, unet_widths=(4, 8))
@@ -43,7 +48,7 @@ def same(one, other):
 
 
 def learner_of(states, settings=SETTINGS, seed=0):
-    return Learner(settings, FeatureScale.of(states), seed, torch.device("cpu"))
+    return new_learner(settings, FeatureScale.of(states), seed, torch.device("cpu"))
 
 
 def test_the_loss_is_that_of_the_paper():
@@ -119,8 +124,8 @@ def test_the_loss_falls_and_neighbouring_superpixels_part():
 
     learner = learner_of(states)
     between_before, within_before = distances(learner)
-    assert learner.pretraining is not None
-    losses = [learner.pretraining.update(states) for _ in range(40)]
+    pretraining = Pretraining(learner.policy, learner.average)
+    losses = [pretraining.update(states) for _ in range(40)]
     between, within = distances(learner)
     assert losses[-1] < 0.3 * losses[0]
     assert between > 1.2 * between_before

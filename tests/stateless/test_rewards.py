@@ -12,7 +12,6 @@ from segcritic.graph import Node, build_graph
 from segcritic.graph.partition import multicut
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.rewards import (
-    contrast_rewards,
     edge_rewards,
     edge_shares,
     node_rewards,
@@ -20,6 +19,7 @@ from segcritic.stateless.rewards import (
     total_reward,
 )
 from segcritic.stateless.state import make_state
+from segcritic.stateless.variants.contrast import contrast_rewards
 
 RULES = {
     "nuclei": nuclei(),

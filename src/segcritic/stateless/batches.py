@@ -13,7 +13,7 @@ from torch import Tensor
 from segcritic.stateless.subgraphs import Subgraphs
 
 
-class _Movable:
+class Movable:
     """A dataclass whose tensors move between devices together."""
 
     def to(self, device: torch.device | str) -> Self:
@@ -23,7 +23,7 @@ class _Movable:
 
 
 @dataclass(frozen=True)
-class GraphBatch(_Movable):
+class GraphBatch(Movable):
     """B graphs side by side: one graph of B unconnected parts, with N nodes and E edges altogether.
 
     Attributes
@@ -55,6 +55,10 @@ class GraphBatch(_Movable):
         node_graph, edge_graph = edges.new_zeros(len(node_features)), edges.new_zeros(len(edges))
         return cls(node_features, edge_features, edges, node_graph, edge_graph, 1)
 
+    def detach(self) -> Self:
+        """Return the same graphs, through whose features no gradient flows back to what made them (the U-Net)."""
+        return replace(self, node_features=self.node_features.detach(), edge_features=self.edge_features.detach())
+
     def repeat(self, times: int) -> "GraphBatch":
         """Return `times` copies of the batch side by side, as needed to judge as many sets of actions at once."""
         return collate([self] * times)
@@ -75,7 +79,7 @@ def collate(graphs: Sequence[GraphBatch]) -> GraphBatch:
 
 
 @dataclass(frozen=True)
-class SubgraphBatch(_Movable):
+class SubgraphBatch(Movable):
     """The S subgraphs of one size l of all graphs of a batch.
 
     Attributes
@@ -107,11 +111,6 @@ class SubgraphBatch(_Movable):
     def n_edges(self) -> Tensor:
         """How many edges each subgraph has, (S,) float32; l but for padded ones."""
         return self.mask.sum(1)
-
-    @property
-    def subgraph_weights(self) -> Tensor:
-        """The mean weight of each subgraph's edges, (S,) float32: small for one whose edges many others share."""
-        return self.weights.sum(1) / self.n_edges
 
     def sums(self, values: Tensor) -> Tensor:
         """Sum of the values of each subgraph's edges: (..., E) -> (..., S)."""

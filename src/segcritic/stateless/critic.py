@@ -1,36 +1,41 @@
-"""The critic: action values of subgraphs, from a graph neural network that sees the actions (eq. 3, App. A.9)."""
+r"""The critic: action values of subgraphs, from a graph neural network that sees the actions (eq. 3, App. A.9)."""
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from segcritic.stateless.batches import GraphBatch, SubgraphBatch, sum_rows
 from segcritic.stateless.gnn import GraphNetwork, mlp
-from segcritic.stateless.variants.object_credit import ObjectEdges
-
-Pooling = Literal["mean", "concatenate"]
+from segcritic.stateless.settings import NetworkSettings
 
 
 class SubgraphHead(nn.Module):
-    """Vectors of a subgraph's edges -> the subgraph's action value, for one subgraph size.
+    r"""The action value of a subgraph from the vectors of its edges, for one subgraph size.
+
+    .. math:: Q_g = \mathrm{MLP}\bigl(\tfrac1{|g|} \textstyle\sum_{e \in g} v_e\bigr), \quad \text{or of the paper's }
+              \mathrm{MLP}\bigl(v_{e_1} \Vert \dots \Vert v_{e_l}\bigr)
+
+    The mean does not depend on the order of the edges. The paper strings them together, here in the order of
+    `SubgraphBatch.edge_index`, with zeros for padding.
 
     Parameters
     ----------
-    width : int
-        Length of the vector per edge.
+    settings : NetworkSettings
+        Of which `width`, `pooling` ("mean" or "concatenate"), `hidden_units` and `head_hidden_layers` are read.
     size : int
-        Number of edges of a full subgraph.
-    pooling : {"mean", "concatenate"}
-        "mean" takes the edges' mean and so does not depend on their order. "concatenate", the paper's way, strings them
-        together in the order of `SubgraphBatch.edge_index`, with zeros for padding.
+        l, the number of edges of a full subgraph.
+
+    Shapes
+    ------
+    edges (K, E, width), S subgraphs -> (K, S)
     """
 
-    def __init__(self, width: int, size: int, pooling: Pooling, hidden_width: int, hidden_layers: int):
+    def __init__(self, settings: NetworkSettings, size: int):
         super().__init__()
-        self.pooling: Pooling = pooling
-        self.mlp = mlp(width if pooling == "mean" else size * width, hidden_width, 1, hidden_layers)
+        self.pooling = settings.pooling
+        n_in = settings.width if self.pooling == "mean" else size * settings.width
+        self.mlp = mlp(n_in, settings.hidden_units, 1, settings.head_hidden_layers)
 
     def forward(self, edges: Tensor, subgraphs: SubgraphBatch) -> Tensor:
         """Take edges (K, E, width) and return (K, S)."""
@@ -45,72 +50,47 @@ class SubgraphHead(nn.Module):
         return self.mlp(pooled.flatten(1)).view(n_sets, len(subgraphs))
 
 
-class CriticOutput(NamedTuple):
-    """What the critic predicts: `subgraphs[l]`, (S,) or (K, S), for each size l; `graph`, (B,) or (K, B), or None."""
-
-    subgraphs: dict[int, Tensor]
-    graph: Tensor | None
-
-
 class Critic(nn.Module):
-    """The action values Q(s, a) of subgraphs: a GNN that sees the actions on the edges (eq. 3), and a head per size.
+    r"""The action values of subgraphs (eq. 3): a GNN that sees the actions on the edges, and a head per size.
+
+    .. math:: v = \mathrm{GNN}(f_i,\; e_{ij} \Vert a_{ij}), \qquad Q_g(s, a) = \mathrm{head}_{|g|}(\{v_e : e \in g\})
 
     Parameters
     ----------
-    node_features, edge_features : int
-        Numbers of input features; the action is not counted.
-    subgraph_sizes : tuple of int
-    width, depth, hidden_layers, hidden_width, head_hidden_layers, pooling, global_head
-        See `NetworkSettings`.
+    settings : NetworkSettings
+    n_node, n_edge : int
+        Numbers of features per node and per edge; the action is not counted.
+
+    Shapes
+    ------
+    node features (N, n_node), edge features (E, n_edge), actions (E,) or (K, E), S subgraphs of size l
+    -> {l: (S,) or (K, S)}
     """
 
-    def __init__(
-        self,
-        node_features: int,
-        edge_features: int,
-        subgraph_sizes: tuple[int, ...] = (6, 12, 32, 128),
-        width: int = 64,
-        depth: int = 3,
-        hidden_layers: int = 1,
-        hidden_width: int | None = None,
-        head_hidden_layers: int = 1,
-        pooling: Pooling = "mean",
-        global_head: bool = False,
-    ):
+    def __init__(self, settings: NetworkSettings, n_node: int, n_edge: int):
         super().__init__()
-        hidden_width = hidden_width or width
-        self.network = GraphNetwork(node_features, edge_features + 1, width, width, depth, hidden_width, hidden_layers)
-        self.heads = nn.ModuleDict(
-            {str(size): SubgraphHead(width, size, pooling, hidden_width, head_hidden_layers) for size in subgraph_sizes}
-        )
-        self.global_head = mlp(width, hidden_width, 1, head_hidden_layers) if global_head else None
+        self.network = GraphNetwork(settings, n_node, n_edge + 1, settings.width)
+        self.heads = nn.ModuleDict({str(size): SubgraphHead(settings, size) for size in settings.subgraph_sizes})
 
-    def forward(
-        self,
-        graph: GraphBatch,
-        actions: Tensor,
-        subgraphs: Mapping[int, SubgraphBatch],
-        objects: ObjectEdges | None = None,
-    ) -> CriticOutput:
+    def forward(self, graph: GraphBatch, actions: Tensor, subgraphs: Mapping[int, SubgraphBatch]) -> dict[int, Tensor]:
         """Judge one set of actions, (E,), or K sets, (K, E), in [0, 1].
 
         `graph` has E edges, or K times as many when the states differ between the sets. `subgraphs` holds the
-        subgraphs by their size; sizes that are left out are not judged. With the `objects` that the actions make, the
-        vectors per edge are pooled over each object first (App. A.3).
+        subgraphs by their size; sizes that are left out are not judged.
         """
+        values = self.values(self.edge_vectors(graph, actions), subgraphs)
+        return values if actions.ndim == 2 else {size: value[0] for size, value in values.items()}
+
+    def edge_vectors(self, graph: GraphBatch, actions: Tensor) -> Tensor:
+        """One vector per edge and set of actions, (K, E, width); K = 1 for actions (E,)."""
         sets = actions if actions.ndim == 2 else actions[None]
         n_sets, n_edges = sets.shape
         several = n_edges > 0 and len(graph.edges) == n_sets * n_edges
         copies = graph if n_sets == 1 or several else graph.repeat(n_sets)
         edge_features = torch.cat([copies.edge_features, sets.reshape(-1, 1)], 1)
-        edges = self.network(copies.node_features, edge_features, copies.edges)
-        by_set = edges.view(n_sets, n_edges, edges.shape[1])
-        if objects is not None:
-            by_set = objects.share(by_set)
-        lead = actions.shape[:-1]
-        values = {size: self.heads[str(size)](by_set, part).view(*lead, len(part)) for size, part in subgraphs.items()}
-        if self.global_head is None:
-            return CriticOutput(values, None)
-        total = edges.new_zeros(copies.n_graphs, edges.shape[1]).index_add_(0, copies.edge_graph, edges)
-        count = torch.bincount(copies.edge_graph, minlength=copies.n_graphs).clamp(min=1)
-        return CriticOutput(values, self.global_head(total / count[:, None]).view(*lead, copies.n_graphs // n_sets))
+        vectors = self.network(copies.node_features, edge_features, copies.edges)
+        return vectors.view(n_sets, n_edges, vectors.shape[1])
+
+    def values(self, vectors: Tensor, subgraphs: Mapping[int, SubgraphBatch]) -> dict[int, Tensor]:
+        """Action values by size, (K, S) each, from the vectors of the edges, (K, E, width)."""
+        return {size: self.heads[str(size)](vectors, part) for size, part in subgraphs.items()}

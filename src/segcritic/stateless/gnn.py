@@ -1,4 +1,4 @@
-"""The actor, and the graph neural network that it shares with the critic (eq. 1 and 3, App. A.9)."""
+"""The graph neural network of actor and critic (eq. 1 and 3, App. A.9)."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from segcritic.stateless.settings import NetworkSettings
 
 
 def mlp(n_in: int, hidden_width: int, n_out: int, hidden_layers: int) -> nn.Sequential:
@@ -76,32 +78,26 @@ class GraphNetwork(nn.Module):
 
     Parameters
     ----------
-    node_features, edge_features, out_features : int
+    settings : NetworkSettings
+        Of which `width`, `depth`, `hidden_units` and `hidden_layers` are read.
+    n_node, n_edge, n_out : int
         Numbers of features that come in per node and per edge, and that go out per edge.
-    width, depth, hidden_width, hidden_layers
-        See `NetworkSettings`.
+
+    Shapes
+    ------
+    (N, n_node), (E, n_edge), edges (E, 2) int64 -> (E, n_out)
     """
 
-    def __init__(
-        self,
-        node_features: int,
-        edge_features: int,
-        out_features: int,
-        width: int,
-        depth: int,
-        hidden_width: int,
-        hidden_layers: int,
-    ):
+    def __init__(self, settings: NetworkSettings, n_node: int, n_edge: int, n_out: int):
         super().__init__()
-        self.encoder = nn.Linear(node_features, width)
-        self.layers = nn.ModuleList(
-            MessagePassing(width, edge_features, hidden_width, hidden_layers) for _ in range(depth)
-        )
+        width, hidden = settings.width, (settings.hidden_units, settings.hidden_layers)
+        self.encoder = nn.Linear(n_node, width)
+        self.layers = nn.ModuleList(MessagePassing(width, n_edge, *hidden) for _ in range(settings.depth))
         self.norm = nn.LayerNorm(width)
-        self.edge_head = mlp(2 * width + edge_features, hidden_width, out_features, hidden_layers)
+        self.edge_head = mlp(2 * width + n_edge, settings.hidden_units, n_out, settings.hidden_layers)
 
     def forward(self, node_features: Tensor, edge_features: Tensor, edges: Tensor) -> Tensor:
-        """Take (N, Fn), (E, Fe), (E, 2) and return (E, out_features)."""
+        """Take (N, n_node), (E, n_edge), (E, 2) and return (E, n_out)."""
         neighbours = Neighbours.of(edges, len(node_features))
         nodes = self.encoder(node_features)
         for layer in self.layers:

@@ -5,7 +5,6 @@ rules, as is every image without labels.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,7 @@ from numpy.typing import NDArray
 from segcritic.errors import UserError
 from segcritic.graph import Node, SuperpixelGraph
 from segcritic.graph.project import Truth, project
-
-if TYPE_CHECKING:
-    from segcritic.stateless.state import State
+from segcritic.stateless.state import State
 
 
 def true_actions(graph: SuperpixelGraph, truth: Truth) -> NDArray[np.float32]:
@@ -62,7 +59,7 @@ def truth_rewards(
     return reward
 
 
-def supervised(state: "State", labels: NDArray[np.integer] | None, name: str) -> "State":
+def supervised(state: State, labels: NDArray[np.integer] | None, name: str) -> State:
     """Return the state with the labels of its image, if there are any; `name` is the image's, for error messages."""
     if labels is None:
         return state

@@ -1,4 +1,4 @@
-"""The losses of the stateless actor-critic, each for one subgraph size; the trainer adds up the sizes.
+"""The losses of the stateless actor-critic, each for one subgraph size; the learners average over the sizes.
 
 Letters: E edges, S subgraphs, K samples of all actions, ... any leading dimensions. A raw action x is a sample of the
 policy's Normal; the action is a = sigmoid(x), 1 = split.
@@ -24,7 +24,7 @@ def sample_actions(
 
     Parameters
     ----------
-    mean, log_std : (E,) float
+    mean, log_std : (E,) float tensor
     n_samples : int
         K.
     antithetic : bool
@@ -34,7 +34,12 @@ def sample_actions(
 
     Returns
     -------
-    (K, E) float
+    (K, E) float tensor
+
+    Examples
+    --------
+    >>> sample_actions(torch.tensor([1.0, 3.0]), torch.zeros(2), 4).mean(0)  # of mirrored pairs: the mean itself
+    tensor([1., 3.])
     """
     if antithetic and n_samples % 2:
         raise ValueError(f"antithetic samples come in pairs, but {n_samples} were asked for")
@@ -46,7 +51,13 @@ def sample_actions(
 
 
 def normal_log_prob(raw: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
-    """Return log N(x; mean, std) elementwise; `raw` is (..., E), `mean` and `log_std` are (E,)."""
+    """Return log N(x; mean, std) elementwise; `raw` is (..., E), `mean` and `log_std` are (E,).
+
+    Examples
+    --------
+    >>> normal_log_prob(torch.tensor([2.0]), torch.tensor([2.0]), torch.zeros(1))  # -log(sqrt(2 pi)) at the mean
+    tensor([-0.9189])
+    """
     return -0.5 * ((raw - mean) / log_std.exp()) ** 2 - log_std - 0.5 * math.log(2 * math.pi)
 
 
@@ -55,60 +66,60 @@ def action_log_prob(raw: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
 
     By the change of variables, log pi(a) = log N(x) - log a - log(1 - a), where -log a = softplus(-x) and
     -log(1 - a) = softplus(x) stay finite however far a has gone towards 0 or 1.
+
+    Examples
+    --------
+    >>> action_log_prob(torch.tensor([0.0]), torch.zeros(1), torch.zeros(1))  # log N(0) - 2 log 0.5
+    tensor([0.4674])
     """
     return normal_log_prob(raw, mean, log_std) + F.softplus(raw) + F.softplus(-raw)
 
 
-def _mean_over_subgraphs(values: Tensor, subgraphs: SubgraphBatch, weighted: bool) -> Tensor:
-    """Mean of (..., S) over all but, if weighted, with each subgraph counted by the mean weight of its edges."""
-    if values.numel() == 0:
-        return values.sum()
-    if not weighted:
-        return values.mean()
-    weights = subgraphs.subgraph_weights
-    return (values * (weights / weights.sum())).sum(-1).mean()
-
-
-def critic_loss(predicted: Tensor, rewards: Tensor, subgraphs: SubgraphBatch, weighted: bool = False) -> Tensor:
+def critic_loss(predicted: Tensor, rewards: Tensor) -> Tensor:
     """Return half the mean squared error of the critic's predictions (eq. 4).
 
     Parameters
     ----------
-    predicted, rewards : (..., S) float
+    predicted, rewards : (..., S) float tensor
         Q(s, a) of each subgraph, and the reward that a earned.
-    subgraphs : SubgraphBatch
-    weighted : bool
-        Count a subgraph less whose edges lie in many others (`SubgraphBatch.subgraph_weights`); the paper does not.
+
+    Examples
+    --------
+    >>> critic_loss(torch.tensor([0.5, 0.0]), torch.tensor([0.1, 1.0]))  # (0.16 + 1) / 4
+    tensor(0.2900)
     """
-    return _mean_over_subgraphs(0.5 * (predicted - rewards) ** 2, subgraphs, weighted)
+    return 0.5 * ((predicted - rewards) ** 2).mean()
 
 
-def actor_loss(
-    log_prob: Tensor, predicted: Tensor, subgraphs: SubgraphBatch, temperature: Tensor | float, weighted: bool = False
-) -> Tensor:
+def actor_loss(log_prob: Tensor, predicted: Tensor, subgraphs: SubgraphBatch, temperature: Tensor | float) -> Tensor:
     """Return the mean over subgraphs of temperature * joint log-probability - Q (eq. 2).
 
     Parameters
     ----------
-    log_prob : (..., E) float
+    log_prob : (..., E) float tensor
         `action_log_prob` of reparameterised actions.
-    predicted : (..., S) float
+    predicted : (..., S) float tensor
         The critic's Q(s, a) for the same actions, so that its gradient flows through them into the policy. Only the
         actor's parameters are to be stepped.
-    temperature : float or 0-d tensor
+    subgraphs : SubgraphBatch
+    temperature : float or () float tensor
         alpha of this subgraph size; no gradient flows into it.
+
+    Examples
+    --------
+    >>> from segcritic.stateless.subgraphs import dense_subgraphs
+    >>> from segcritic.stateless.batches import collate_subgraphs
+    >>> pair = collate_subgraphs([dense_subgraphs([[0, 1], [1, 2]], n_nodes=3, size=2, seed=0)], n_edges=[2])
+    >>> actor_loss(torch.tensor([0.25, 0.75]), torch.tensor([0.5]), pair, temperature=0.1)  # 0.1 * 1 - 0.5
+    tensor(-0.4000)
     """
     if isinstance(temperature, Tensor):
         temperature = temperature.detach()
-    return _mean_over_subgraphs(temperature * subgraphs.sums(log_prob) - predicted, subgraphs, weighted)
+    return (temperature * subgraphs.sums(log_prob) - predicted).mean()
 
 
 def temperature_loss(
-    log_temperature: Tensor,
-    log_prob: Tensor,
-    subgraphs: SubgraphBatch,
-    target_entropy: float,
-    weighted: bool = False,
+    log_temperature: Tensor, log_prob: Tensor, subgraphs: SubgraphBatch, target_entropy: float
 ) -> Tensor:
     """Return the loss that holds the policy's entropy at its target (Haarnoja et al. 2018, eq. 18).
 
@@ -116,58 +127,49 @@ def temperature_loss(
 
     Parameters
     ----------
-    log_temperature : 0-d tensor
+    log_temperature : () float tensor
         log alpha of this subgraph size: the parameter to learn.
-    log_prob : (..., E) float
+    log_prob : (..., E) float tensor
         `action_log_prob`; no gradient flows into it.
+    subgraphs : SubgraphBatch
     target_entropy : float
         Wanted entropy per edge of the action in nats; multiplied by each subgraph's number of edges. The uniform
         distribution has 0, the most there is on [0, 1].
     """
     gap = subgraphs.sums(log_prob.detach()) + target_entropy * subgraphs.n_edges
-    return -log_temperature.exp() * _mean_over_subgraphs(gap, subgraphs, weighted)
+    return -log_temperature.exp() * gap.mean()
 
 
-def leave_one_out(rewards: Tensor, antithetic: bool = True) -> Tensor:
-    """Return each sample's reward less the mean reward of the other samples, (K, S) -> (K, S).
+def leave_one_out(rewards: Tensor) -> Tensor:
+    """Return each sample's reward less the mean reward of the others but its mirror image, (K, S) -> (K, S).
 
-    The mean of independent samples leaves the policy gradient unbiased. The mirror image of a sample is not
-    independent of it, so with antithetic samples (as `sample_actions` orders them) it is left out as well.
+    The mean of independent samples leaves the policy gradient unbiased. The mirror image of a sample (sample k + K/2
+    of `sample_actions`) is not independent of it, so it is left out as well.
+
+    Examples
+    --------
+    >>> leave_one_out(torch.tensor([[1.0], [2.0], [4.0], [8.0]])).T  # 1 - (2 + 8) / 2, ...
+    tensor([[-4.0000, -0.5000, -1.0000,  5.5000]])
     """
     n_samples = len(rewards)
-    others = rewards.sum(0) - rewards
-    n_others = n_samples - 1
-    if antithetic:
-        others = others - rewards.roll(n_samples // 2, 0)
-        n_others -= 1
-    return rewards - others / n_others if n_others > 0 else rewards
+    others = rewards.sum(0) - rewards - rewards.roll(n_samples // 2, 0)
+    return rewards - others / (n_samples - 2) if n_samples > 2 else rewards
 
 
-def sampled_policy_loss(
-    log_prob: Tensor,
-    rewards: Tensor,
-    subgraphs: SubgraphBatch,
-    baseline: Tensor | None = None,
-    antithetic: bool = True,
-) -> Tensor:
-    """Return the score-function loss of K samples, which needs no critic.
+def sampled_policy_loss(log_prob: Tensor, rewards: Tensor, subgraphs: SubgraphBatch) -> Tensor:
+    """Return the score-function loss of K samples in mirrored pairs, which needs no critic.
 
-    -sum over k, s of (r_ks - b_ks) * sum over e in s of w_se log N(x_ke), divided by K and by the sum of w, where w_se
-    is one over the number of subgraphs that share the edge. Each edge thus climbs the expected mean reward of the
-    subgraphs it lies in, all edges with the same weight.
+    -sum over k, s of (r_ks - b_ks) * sum over e in s of w_se log N(x_ke), divided by K and by the sum of w, where b_ks
+    is the mean reward of the other pairs (`leave_one_out`), and w_se is one over the number of subgraphs that share
+    the edge. Each edge thus climbs the expected mean reward of the subgraphs it lies in, all with the same weight.
 
     Parameters
     ----------
-    log_prob : (K, E) float
+    log_prob : (K, E) float tensor
         `normal_log_prob` of DETACHED raw actions: the gradient must reach the policy through its density alone. (The
         density of the sigmoid differs from it by a constant and would do as well.)
-    rewards : (K, S) float
-    baseline : (S,) or (K, S) float, optional
-        What reward to expect, such as a critic's prediction for the policy's mean. The gradient stays unbiased as long
-        as b_ks does not depend on the actions of sample k. By default the mean of the other samples (`leave_one_out`).
-    antithetic : bool
-        Whether the samples are in mirrored pairs; only read without a baseline.
+    rewards : (K, S) float tensor
+    subgraphs : SubgraphBatch
     """
-    advantages = leave_one_out(rewards, antithetic) if baseline is None else rewards - baseline
-    scores = advantages.detach() * subgraphs.weighted_sums(log_prob)
+    scores = leave_one_out(rewards).detach() * subgraphs.weighted_sums(log_prob)
     return -scores.sum() / (len(rewards) * subgraphs.weights.sum().clamp(min=1))

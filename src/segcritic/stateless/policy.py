@@ -1,4 +1,4 @@
-"""The agent's networks as one module: features per superpixel, actor, critic; and the images' graphs as their input."""
+"""The policy as one module: features per superpixel and the actor; and the images' graphs as its input."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from segcritic.errors import UserError
 from segcritic.graph.partition import Solver
-from segcritic.nn.unet import pool_superpixels
+from segcritic.nn.unet import UNet, pool_superpixels
+from segcritic.stateless.actor import Actor
 from segcritic.stateless.batches import GraphBatch, collate
 from segcritic.stateless.features import N_EDGE_FEATURES, N_NODE_FEATURES
-from segcritic.stateless.network_settings import NetworkSettings
 from segcritic.stateless.radial import N_RADIAL_EDGE_FEATURES, N_RADIAL_NODE_FEATURES
+from segcritic.stateless.settings import NetworkSettings
 from segcritic.stateless.state import State
 
 _CONTRAST, _BETWEEN_CORES = 7, 11  # edge features: gradient on the boundary; whether it parts two likely objects
@@ -55,12 +56,13 @@ class Policy(nn.Module):
         super().__init__()
         self.settings = settings
         self.solver: Solver = solver
-        self.unet = settings.unet(1)
+        learned = settings.pixel_features
+        self.unet = UNet(1, learned, settings.unet_widths) if learned else None
         hand_made = N_NODE_FEATURES + (N_RADIAL_NODE_FEATURES if settings.radial else 0)
-        self.n_node = (hand_made if settings.hand_made else 0) + settings.pixel_features
+        self.n_node = (hand_made if settings.hand_made else 0) + learned
         hand_made_edge = N_EDGE_FEATURES + (N_RADIAL_EDGE_FEATURES if settings.radial else 0)
         self.n_edge = hand_made_edge + (settings.episode_steps > 1)  # the logit that the edge has come to
-        self.actor = settings.actor(self.n_node, self.n_edge)
+        self.actor = Actor(settings, self.n_node, self.n_edge)
         for name, size in (("node", hand_made), ("edge", hand_made_edge)):
             mean, std = getattr(scale, name) if scale else (np.zeros(size), np.ones(size))
             self.register_buffer(f"{name}_mean", torch.as_tensor(mean, dtype=torch.float32))

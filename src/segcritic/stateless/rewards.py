@@ -124,6 +124,13 @@ def edge_rewards(
         In [0, 1].
     edge_weight : (E,) float64
         Of each edge in the mean over a subgraph: 1 for "maximum".
+
+    Examples
+    --------
+    >>> from segcritic.graph import build_graph
+    >>> graph = build_graph(np.zeros((4, 6), np.float32), np.repeat([[0, 0, 0, 1, 1, 1]], 4, axis=0))
+    >>> edge_rewards(graph, np.array([[0.25, 0.75]]), node_weights(graph), credit="maximum")
+    (array([[0.75]]), array([1.]))
     """
     ends = node[:, graph.edges]
     if credit == "maximum":
@@ -131,16 +138,6 @@ def edge_rewards(
     share = edge_shares(graph, weight)
     edge_weight = share.sum(axis=1)
     return (ends * share).sum(axis=2) / edge_weight, edge_weight
-
-
-def contrast_rewards(graph: SuperpixelGraph, split: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Reward edges whose action agrees with the difference of intensity across them (eq. 18), (K, E), in [0, 1].
-
-    |(1 - a) - |mu_i - mu_j||: 1 for a merge (a = 0) of equal superpixels and for a split (a = 1) of opposite ones.
-    `split` holds the actions a, (K, E); mu are the superpixels' mean intensities, clipped to [0, 1].
-    """
-    mean = np.clip(graph.node_mean, 0, 1)
-    return np.abs((1 - split) - np.abs(mean[graph.edges[:, 0]] - mean[graph.edges[:, 1]]))
 
 
 def total_reward(rewards: Rewards, weight: NDArray[np.float64]) -> NDArray[np.float64]:

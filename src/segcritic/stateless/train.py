@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from segcritic.errors import UserError
 from segcritic.rules import Scorer
 from segcritic.stateless.identity import identity
-from segcritic.stateless.learner import Learner
 from segcritic.stateless.policy import FeatureScale, Policy
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.state import State
+from segcritic.stateless.variants.choose import AnyLearner, new_learner
+from segcritic.stateless.variants.pretraining import Pretraining
 from segcritic.training import checkpoint as checkpoints
 from segcritic.training.device import choose_device
 from segcritic.training.interrupts import TornError, held_back
@@ -64,6 +66,21 @@ class TrainedActor:
         policy = Policy(self.settings.network, solver=self.settings.solver)
         policy.load_state_dict(self.weights)
         return policy.eval()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a checkpoint keeps of a learner, and of the pre-training before it."""
+
+    learner: AnyLearner
+    pretraining: Pretraining | None
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        return self.learner.modules()
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        first = {} if self.pretraining is None else {"pretraining": self.pretraining.optimizer}
+        return self.learner.optimizers() | first
 
 
 def train(
@@ -116,7 +133,9 @@ def train(
     usable = [state for state in states if state.graph.n_edges]
     if not usable:
         raise UserError("no image has anything to segment: all are of constant brightness, or one superpixel each")
-    learner = Learner(settings, FeatureScale.of(usable), seed, choose_device(device))
+    learner = new_learner(settings, FeatureScale.of(usable), seed, choose_device(device))
+    pretraining = Pretraining(learner.policy, learner.average) if settings.pretraining_steps else None
+    parts = _Parts(learner, pretraining)
     if pretrained is not None:
         learner.policy.load_state_dict(pretrained.weights)
         learner.average.load_state_dict(pretrained.weights)
@@ -135,7 +154,7 @@ def train(
                 f"the checkpoint in {checkpoint} has {first} steps already, more than {settings.steps}:"
                 f" {checkpoints.ADVICE}"
             )
-        found.into(learner)
+        found.into(parts)
     start = saved = time.monotonic()
     interrupted = torn = False
     reward = objects = float("nan")
@@ -156,8 +175,8 @@ def train(
             loss, outcome = None, None
             with held_back():
                 if step < 0:
-                    assert learner.pretraining is not None
-                    loss = learner.pretraining.update(chosen)
+                    assert pretraining is not None
+                    loss = pretraining.update(chosen)
                 else:
                     outcome = learner.update(chosen, scorer, fraction, seed * 1_000_003 + step)
                 done, now = step + 1, time.monotonic()
@@ -176,12 +195,12 @@ def train(
                 at = (step + 1, settings.steps) if step >= 0 else (step + 1 + n_before, n_before)
                 on_progress(Progress(*at, reward, objects, spent, left, curve, loss))
             if checkpoint is not None and now - saved > _CHECKPOINT_SECONDS:
-                checkpoints.save(checkpoint, learner, step + 1, spent, curve, training)
+                checkpoints.save(checkpoint, parts, step + 1, spent, curve, training)
                 saved = now
     except KeyboardInterrupt as stop:
         interrupted, torn = True, isinstance(stop, TornError)
     if checkpoint is not None and not torn:
-        checkpoints.save(checkpoint, learner, done, time.monotonic() - start + seconds_before, curve, training)
+        checkpoints.save(checkpoint, parts, done, time.monotonic() - start + seconds_before, curve, training)
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
     return TrainedActor(weights, settings, curve, interrupted)
 

@@ -7,16 +7,13 @@ an edge's weight by at most 0.1 per step; here the step's size is learned.
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from segcritic.stateless.batches import GraphBatch
 from segcritic.stateless.losses import sample_actions
-
-if TYPE_CHECKING:
-    from segcritic.stateless.policy import Policy
+from segcritic.stateless.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Step:
     log_std: Tensor
 
 
-def rollout(policy: "Policy", graphs: GraphBatch, n_samples: int, generator: torch.Generator) -> list[Step]:
+def rollout(policy: Policy, graphs: GraphBatch, n_samples: int, generator: torch.Generator) -> list[Step]:
     """K episodes from one state, in mirrored pairs if K > 1: `NetworkSettings.episode_steps` steps."""
     mean, log_std = policy(graphs)
     antithetic = n_samples > 1
@@ -52,7 +49,7 @@ def rollout(policy: "Policy", graphs: GraphBatch, n_samples: int, generator: tor
     return steps
 
 
-def final_means(policy: "Policy", graphs: GraphBatch) -> Tensor:
+def final_means(policy: Policy, graphs: GraphBatch) -> Tensor:
     """Means of the last step's Normals, (E,), when every step before it took its means."""
     mean = policy(graphs)[0]
     for _ in range(policy.settings.episode_steps - 1):

@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segcritic.graph import SuperpixelGraph
+from segcritic.graph.partition import Solver
+from segcritic.stateless.actor_critic import ActorCriticLearner, Values
+from segcritic.stateless.batches import GraphBatch, SubgraphBatch
+from segcritic.stateless.critic import Critic
+from segcritic.stateless.environment import partition
+from segcritic.stateless.state import State
 
 
 @dataclass(frozen=True)
@@ -67,3 +73,37 @@ class ObjectEdges:
         count = flat.new_zeros(self.n_objects, 1).index_add(0, i, each).index_add(0, j, other)
         mean = total / count.clamp(min=1e-9)
         return ((mean[i] + mean[j]) / 2).view(values.shape)
+
+
+def share_over_objects(
+    graph: SuperpixelGraph,
+    node_labels: NDArray[np.int32],
+    raw: NDArray[np.float32],
+    reward: NDArray[np.floating],
+    weight: NDArray[np.float64],
+) -> NDArray[np.floating]:
+    """An `EdgeVariant`: every edge earns the mean over the edges of its objects."""
+    values = (torch.as_tensor(part, dtype=torch.float32) for part in (reward, weight))
+    return ObjectEdges.of([graph], [node_labels]).share(*values).numpy()
+
+
+def segments_of(states: list[State], raw: Tensor, solver: Solver) -> ObjectEdges:
+    """The objects that raw actions make, (E,) or (K, E) over all images."""
+    labels = partition(states, np.atleast_2d(raw.detach().cpu().numpy()), solver)
+    return ObjectEdges.of([state.graph for state in states], labels)
+
+
+class ObjectCreditLearner(ActorCriticLearner):
+    """The soft actor-critic whose critic pools its vectors of the edges over the objects that the actions make."""
+
+    def criticise(
+        self,
+        critic: Critic,
+        graphs: GraphBatch,
+        raw: Tensor,
+        states: list[State],
+        subgraphs: dict[int, SubgraphBatch],
+    ) -> Values:
+        """Q(s, a) of each edge, as that of a subgraph of one edge, (K, E)."""
+        segments = segments_of(states, raw, self.settings.solver)
+        return critic.values(segments.share(critic.edge_vectors(graphs, torch.sigmoid(raw))), subgraphs)
