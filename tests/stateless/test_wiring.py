@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from discs import TWO, discs, nuclei, state_of
-from segcritic.graph.project import partition_of_labels
+from discs import TWO, discs, nuclei, partition_of_labels, state_of
 from segcritic.rules import Scorer
 from segcritic.stateless.actor_critic import ActorCriticLearner
 from segcritic.stateless.environment import Outcome, draw_subgraphs
