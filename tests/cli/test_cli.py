@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from segcritic import models
 from segcritic.cli import main
 from segcritic.io.images import read_image, read_labels
-from segcritic.stateless import train as training
+from segcritic.stateless.sampled import SampledLearner
 from segcritic.training import folder as model_folder
 from small_model import RULES, disks, trained, write_disks
 
@@ -188,7 +188,7 @@ def test_train_refuses(here, refused, options, sentence):
 
 def test_training_goes_on_where_it_stopped(here, run):
     train = "train images --rules rules.yaml --out new --steps 8"
-    real = training.Learner.update
+    real = SampledLearner.update
     done = []
 
     def interrupted(self, *arguments):
@@ -198,7 +198,7 @@ def test_training_goes_on_where_it_stopped(here, run):
         return real(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training.Learner, "update", interrupted)
+        patch.setattr(SampledLearner, "update", interrupted)
         code, out, _ = run(train)
     assert code == 0
     assert "Stopped early; what was learned so far is kept. Saved the model" in out

@@ -220,3 +220,10 @@ def test_what_a_second_ctrl_c_tore_is_not_kept(tmp_path, monkeypatch):
     assert train(blobs(), SMALL, checkpoint=tmp_path).interrupted
     monkeypatch.undo()
     assert same(train(blobs(), SMALL, checkpoint=tmp_path).weights, whole.weights)
+
+
+def test_the_user_s_random_numbers_go_on_as_if_nothing_had_been():
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    train(blobs(), SMALL, seed=3).networks()
+    assert torch.equal(torch.get_rng_state(), before)

@@ -160,7 +160,7 @@ def test_a_frozen_u_net_keeps_what_it_was_pre_trained_to(states):
 def test_going_on_from_a_checkpoint_is_as_if_never_stopped(states, tmp_path, monkeypatch, step):
     """From the middle of the pre-training, its end, and after it."""
     whole = train(states, Scorer(nuclei()), SETTINGS)
-    monkeypatch.setattr("segcritic.stateless.train._CHECKPOINT_SECONDS", -1.0)  # after every step
+    monkeypatch.setattr("segcritic.training.loop.CHECKPOINT_SECONDS", -1.0)  # after every step
     calls = []
 
     def copy(progress):  # called before the step's own state is saved: what lies there is one step old
@@ -170,7 +170,9 @@ def test_going_on_from_a_checkpoint_is_as_if_never_stopped(states, tmp_path, mon
 
     train(states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path / "run", on_progress=copy)
     assert calls == [1, 2, 3, 4, 1, 2]
-    assert json.loads((tmp_path / "saved" / "state.json").read_text())["step"] == step
+    assert json.loads((tmp_path / "saved" / "state.json").read_text())["step"] == (
+        [0, SETTINGS.pretraining_steps + step] if step < 0 else [1, step]
+    )
     resumed = train(
         states, Scorer(nuclei()), SETTINGS, checkpoint=tmp_path / "saved", on_progress=lambda p: calls.append(0)
     )

@@ -14,10 +14,9 @@ from segcritic.graph import build_graph
 from segcritic.graph.project import UNLABELLED, Truth, project
 from segcritic.rules import Rules, Scorer
 from segcritic.stateless.environment import evaluate_partition
-from segcritic.stateless.identity import identity
 from segcritic.stateless.label_rewards import supervised, truth_rewards
 from segcritic.stateless.settings import TrainSettings
-from segcritic.stateless.train import _draw
+from segcritic.stateless.train import _draw, fingerprint
 
 HALVES = Rules.loads("name: halves\narea: {expect: 60, tolerance: 10%}\nintensity: {brighter_than: background}")
 """Rules that a whole disc of these pictures breaks."""
@@ -96,7 +95,7 @@ def test_labels_replace_the_rules_only_where_they_are():
     known = labelled.truth.known
     np.testing.assert_array_equal(by_rules[~known], mixed[~known])
     assert not np.allclose(by_rules[known], mixed[known])
-    one, other = (identity(TrainSettings(), nuclei(), [state], 0) for state in (state, labelled))
+    one, other = (fingerprint(TrainSettings(), nuclei(), [state], 0) for state in (state, labelled))
     assert one["labels"] != other["labels"]
 
 

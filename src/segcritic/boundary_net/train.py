@@ -1,7 +1,6 @@
 """Train the boundary network on label images."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -17,10 +16,10 @@ from torch import Tensor, nn
 
 from segcritic.boundary_net.network import BoundaryNet, MapNet, dimmed, prepare
 from segcritic.errors import UserError
-from segcritic.training import checkpoint as checkpoints
+from segcritic.training import loop
+from segcritic.training.loop import Stage
 
 Net = TypeVar("Net", bound=MapNet)
-_CHECKPOINT_SECONDS = 30.0
 _TOUCHING_WEIGHT = 6.0  # of pixels where two objects touch: few, and all that tells the two apart
 
 
@@ -48,20 +47,60 @@ class BoundaryTraining:
     ema: float = 0.99
 
 
-class _Trained:
-    """Weights and optimiser, as a checkpoint wants them."""
+class _Task:
+    """Network, optimiser and updates, as `training.loop` asks for them."""
 
-    def __init__(self, net: type[MapNet], settings: BoundaryTraining) -> None:
-        self.network = net.new(settings.widths).network
-        self.average = net.new(settings.widths).network.requires_grad_(False)
+    def __init__(
+        self,
+        net: "type[MapNet]",
+        pairs: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
+        loss: Callable[[Tensor, Tensor], Tensor],
+        settings: BoundaryTraining,
+        mode: str,
+        seed: int,
+    ) -> None:
+        self.pairs, self.loss, self.settings, self.mode, self.seed = pairs, loss, settings, mode, seed
+        with torch.random.fork_rng(devices=[]):  # the user's random numbers go on as if nothing had been
+            torch.default_generator.manual_seed(seed)
+            self.network = net.new(settings.widths).network
+            self.average = net.new(settings.widths).network.requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(self.network.parameters(), settings.learning_rate, weight_decay=1e-3)
+        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=_has_fast_bfloat16())
 
     def modules(self) -> dict[str, nn.Module]:
         return {"network": self.network, "average": self.average}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"optimizer": self.optimizer}
+
+    def begin(self, stage: str) -> None:
+        """There is one stage."""
+
+    def end(self, stage: str) -> None:
+        """As `begin`."""
+
+    def update(self, stage: str, step: int, fraction: float) -> dict[str, float]:
+        settings, rng = self.settings, np.random.default_rng([self.seed, step])
+        drawn = rng.choice(len(self.pairs), settings.batch, replace=len(self.pairs) < settings.batch)
+        chosen = [self.pairs[number] for number in drawn]
+        crops = [crop_pair(image, target, settings, rng, self.mode) for image, target in chosen]
+        batch = torch.from_numpy(np.stack(crops))
+        rate = settings.learning_rate * min(20 * fraction + 0.05, 0.5 + 0.5 * math.cos(math.pi * fraction))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self.autocast:
+            outputs = self.network(batch[:, :2])
+        value = self.loss(outputs.float(), batch[:, 2:])
+        self.optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        decay = min(settings.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for mine, theirs in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                mine.lerp_(theirs, 1 - decay)
+        return {"loss": value.item()}
 
 
 def targets(labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -155,7 +194,7 @@ def train(
     settings : BoundaryTraining, optional
     seed : the same seed, images, labels and settings give the same network on the same machine
     checkpoint : a folder in which to keep the state of training; the same call goes on from there
-    on_step : called after each step with the number of steps done, their number, and the mean loss so far
+    on_step : called after each step with the number of steps done, their number, and a running mean of the loss
 
     Raises
     ------
@@ -203,46 +242,18 @@ def fit(
     UserError
         When the checkpoint is of another training.
     """
-    torch.manual_seed(seed)
-    trained = _Trained(net, settings)
+    task = _Task(net, pairs, loss, settings, mode, seed)
     digest = sha256(b"".join(image.tobytes() + target.tobytes() for image, target in pairs)).hexdigest()
-    training = {"seed": seed, "settings": asdict(settings), "images": [len(pairs), digest]}
-    found = None if checkpoint is None else checkpoints.load(checkpoint, training)
-    first, before = 0, 0.0
-    if found is not None:
-        assert isinstance(found.step, int)
-        first, before = found.step, found.seconds
-        found.into(trained)
-    start = saved = time.monotonic()
-    mean_loss = math.nan
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=_has_fast_bfloat16())
-    for step in range(first, settings.steps):
-        rng = np.random.default_rng([seed, step])
-        drawn = rng.choice(len(pairs), settings.batch, replace=len(pairs) < settings.batch)
-        chosen = [pairs[number] for number in drawn]
-        batch = torch.from_numpy(np.stack([crop_pair(image, target, settings, rng, mode) for image, target in chosen]))
-        fraction = step / settings.steps
-        for group in trained.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min(20 * fraction + 0.05, 0.5 + 0.5 * math.cos(math.pi * fraction))
-        with autocast:
-            outputs = trained.network(batch[:, :2])
-        value = loss(outputs.float(), batch[:, 2:])
-        trained.optimizer.zero_grad()
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(trained.network.parameters(), 1.0)
-        trained.optimizer.step()
-        decay = min(settings.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for mine, theirs in zip(trained.average.parameters(), trained.network.parameters(), strict=True):
-                mine.lerp_(theirs, 1 - decay)
-        mean_loss = value.item() if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * value.item()
-        if on_step is not None:
-            on_step(step + 1, settings.steps, mean_loss)
-        now = time.monotonic()
-        if checkpoint is not None and (now - saved > _CHECKPOINT_SECONDS or step + 1 == settings.steps):
-            checkpoints.save(checkpoint, trained, step + 1, now - start + before, [], training)
-            saved = now
-    return net(trained.average.eval(), settings.widths)
+    course = loop.run(
+        task,
+        [Stage("maps", settings.steps)],
+        training={"seed": seed, "settings": asdict(settings), "images": [len(pairs), digest]},
+        checkpoint=checkpoint,
+        on_tick=None if on_step is None else lambda tick: on_step(tick.step, tick.steps, tick.told["loss"]),
+    )
+    if course.interrupted:
+        raise KeyboardInterrupt
+    return net(task.average.eval(), settings.widths)
 
 
 def _has_fast_bfloat16() -> bool:

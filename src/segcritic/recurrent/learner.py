@@ -34,11 +34,12 @@ class Learner:
     """The networks, what trains them, and the moving average that is kept."""
 
     def __init__(self, settings: RecurrentSettings, seed: int, device: torch.device):
-        torch.manual_seed(seed)
         self.settings, self.device = settings, device
-        self.networks = Networks(settings)
-        self.mask_encoder = MaskEncoder(settings)
-        self.critic = Critic(settings)
+        with torch.random.fork_rng(devices=[]):  # the user's random numbers go on as if nothing had been
+            torch.default_generator.manual_seed(seed)
+            self.networks = Networks(settings)
+            self.mask_encoder = MaskEncoder(settings)
+            self.critic = Critic(settings)
         for part in (self.networks, self.mask_encoder, self.critic):
             part.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.networks).requires_grad_(False)

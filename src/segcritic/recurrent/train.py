@@ -1,12 +1,11 @@
 """The course of a training, from annotated images to a trained agent: stage after stage, with checkpoints."""
 
 import hashlib
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,11 +16,10 @@ from segcritic.recurrent.learner import STAGES, Learner
 from segcritic.recurrent.networks import Networks
 from segcritic.recurrent.settings import RecurrentSettings
 from segcritic.recurrent.views import Batch, Example, draw_batch
-from segcritic.training import checkpoint as checkpoints
+from segcritic.training import loop
 from segcritic.training.device import choose_device
-from segcritic.training.interrupts import TornError, held_back
+from segcritic.training.loop import Stage
 
-_CHECKPOINT_SECONDS = 30.0
 _CURVE_POINTS = 100  # of a stage
 _AHEAD = 4  # batches that are drawn while a graphics card computes
 _SHARES = {"context": 0.08, "masks": 0.17, "first": 0.25, "episodes": 0.50}
@@ -42,6 +40,11 @@ class Progress:
     seconds: float
     seconds_left: float
 
+    @classmethod
+    def of(cls, tick: loop.Tick) -> Self:
+        """From where the loop stands."""
+        return cls(tick.stage, tick.step, tick.steps, tick.told, tick.seconds, tick.seconds_left)
+
     @property
     def note(self) -> str:
         """What a user wants to know, in a few words."""
@@ -59,7 +62,8 @@ class TrainedAgent:
 
     def networks(self) -> Networks:
         """The networks with these weights, ready to draw."""
-        networks = Networks(self.settings)
+        with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
+            networks = Networks(self.settings)
         networks.load_state_dict(self.weights)
         return networks.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -111,64 +115,43 @@ def train(
         for part in (learner.networks, learner.average):
             part.load_state_dict(pretrained.weights)
     told_settings = {name: value for name, value in settings.to_dict().items() if name != "batch"}  # it may change
-    training = {"seed": seed, "settings": told_settings, "images": _digest(examples)}
-    found = None if checkpoint is None else checkpoints.load(checkpoint, training)
-    curve: list[dict[str, Any]] = []
-    first_stage, first_step, before = 0, 0, 0.0
-    if found is not None:
-        assert isinstance(found.step, list)
-        (first_stage, first_step), before, curve = found.step, found.seconds, found.curve
-        if first_stage < len(STAGES):
-            learner.begin(STAGES[first_stage])
-        found.into(learner)
-    start = saved = time.monotonic()
-
-    def save(stage: int, step: int) -> None:
-        if checkpoint is not None:
-            checkpoints.save(checkpoint, learner, [stage, step], time.monotonic() - start + before, curve, training)
-
-    number, done, interrupted = first_stage, first_step, False
-    batches = _Batches(examples, settings, seed, ahead=_AHEAD if learner.device.type == "cuda" else 0)
-    try:
-        for number in range(first_stage, len(STAGES)):
-            stage = STAGES[number]
-            steps = getattr(settings, f"{stage}_steps")
-            done = first_step if number == first_stage else 0
-            if not done:
-                learner.begin(stage)
-            told: dict[str, float] = {}
-            for step in range(done, steps):
-                spent = time.monotonic() - start + before
-                fraction = step / steps
-                if minutes is not None:
-                    fraction = max(fraction, _share_of_time(settings, number, spent / (60 * minutes)))
-                if fraction >= 1 and step:  # a stage that ran out of time still learns something
-                    break
-                batch, rng = batches(number, step, steps)
-                with held_back():
-                    news = _update(learner, stage, step, min(fraction, 1.0), batch, rng)
-                    done, now = step + 1, time.monotonic()
-                    told |= {name: 0.9 * told.get(name, value) + 0.1 * value for name, value in news.items()}
-                    if step % max(1, steps // _CURVE_POINTS) == 0 or done == steps:
-                        curve.append({"stage": stage, "step": done, "seconds": now - start + before, **told})
-                if on_progress is not None:
-                    so_far = now - start + before
-                    left = so_far * _share_left(settings, number, fraction)
-                    left = left if minutes is None else max(0.0, 60 * minutes - so_far)
-                    on_progress(Progress(stage, done, steps, told, so_far, left))
-                if now - saved > _CHECKPOINT_SECONDS:
-                    save(number, done)
-                    saved = now
-            with held_back():
-                learner.end()
-                save(number + 1, 0)
-                number, done = number + 1, 0
-    except KeyboardInterrupt as stop:
-        interrupted = True
-        if not isinstance(stop, TornError):
-            save(number, done)
+    course = loop.run(
+        _Task(learner, examples, seed),
+        [Stage(name, getattr(settings, f"{name}_steps"), share) for name, share in _SHARES.items()],
+        training={"seed": seed, "settings": told_settings, "images": _digest(examples)},
+        minutes=minutes,
+        checkpoint=checkpoint,
+        points=_CURVE_POINTS,
+        on_tick=None if on_progress is None else lambda tick: on_progress(Progress.of(tick)),
+    )
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
-    return TrainedAgent(weights, settings, curve, interrupted)
+    return TrainedAgent(weights, settings, course.curve, course.interrupted)
+
+
+class _Task:
+    """The updates of a training, as `training.loop` asks for them."""
+
+    def __init__(self, learner: Learner, examples: list[Example], seed: int):
+        self.learner = learner
+        ahead = _AHEAD if learner.device.type == "cuda" else 0
+        self.batches = _Batches(examples, learner.settings, seed, ahead)
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        return self.learner.modules()
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return self.learner.optimizers()
+
+    def begin(self, stage: str) -> None:
+        self.learner.begin(stage)
+
+    def end(self, stage: str) -> None:
+        self.learner.end()
+
+    def update(self, stage: str, step: int, fraction: float) -> dict[str, float]:
+        steps = getattr(self.learner.settings, f"{stage}_steps")
+        batch, rng = self.batches(STAGES.index(stage), step, steps)
+        return _update(self.learner, stage, step, fraction, batch, rng)
 
 
 class _Batches:
@@ -194,25 +177,6 @@ class _Batches:
     def _draw(self, stage: int, step: int) -> tuple[Batch, np.random.Generator]:
         rng = np.random.default_rng([self.seed, stage, step])
         return draw_batch(self.examples, self.settings, rng), rng
-
-
-def _shares(settings: RecurrentSettings) -> list[float]:
-    """What part of the time each stage takes; stages of no steps take none."""
-    shares = [_SHARES[name] * (getattr(settings, f"{name}_steps") > 0) for name in STAGES]
-    return [share / max(sum(shares), 1e-9) for share in shares]
-
-
-def _share_left(settings: RecurrentSettings, stage: int, fraction: float) -> float:
-    """Time that is left, as a multiple of the time spent, judged by what the stages take in a limited training."""
-    shares = _shares(settings)
-    spent = sum(shares[:stage]) + max(fraction, 1e-3) * shares[stage]
-    return (1 - spent) / spent
-
-
-def _share_of_time(settings: RecurrentSettings, stage: int, spent: float) -> float:
-    """How much of a stage's share of the time has passed, when `spent` of all of it has."""
-    shares = _shares(settings)
-    return (spent - sum(shares[:stage])) / shares[stage]
 
 
 def _update(

@@ -1,28 +1,27 @@
 """The course of a rule-driven training, from states to a trained actor, with checkpoints."""
 
+import hashlib
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from segcritic.errors import UserError
-from segcritic.rules import Scorer
-from segcritic.stateless.identity import identity
+from segcritic.rules import Rules, Scorer
 from segcritic.stateless.policy import FeatureScale, Policy
 from segcritic.stateless.settings import TrainSettings
 from segcritic.stateless.state import State
 from segcritic.stateless.variants.choose import AnyLearner, new_learner
 from segcritic.stateless.variants.pretraining import Pretraining
-from segcritic.training import checkpoint as checkpoints
+from segcritic.training import loop
 from segcritic.training.device import choose_device
-from segcritic.training.interrupts import TornError, held_back
+from segcritic.training.loop import Stage
 
-_CHECKPOINT_SECONDS = 30.0
 _CURVE_POINTS = 200
 _PRETRAINING_SHARE = 0.25
 """Part of the time of a training that is limited in time, at most, for the pre-training of the pixel features."""
@@ -44,6 +43,13 @@ class Progress:
     curve: list[dict[str, float]]
     pretraining_loss: float | None = None
 
+    @classmethod
+    def of(cls, tick: loop.Tick) -> Self:
+        """From where the loop stands."""
+        reward, objects = (tick.told.get(name, math.nan) for name in ("reward", "objects_per_image"))
+        curve, loss = _of_actor(tick.curve), tick.told.get("loss")
+        return cls(tick.step, tick.steps, reward, objects, tick.seconds, tick.seconds_left, curve, loss)
+
     @property
     def note(self) -> str:
         """What a user wants to know, in a few words."""
@@ -63,17 +69,18 @@ class TrainedActor:
 
     def policy(self) -> Policy:
         """The policy with these weights, ready to predict."""
-        policy = Policy(self.settings.network, solver=self.settings.solver)
+        with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
+            policy = Policy(self.settings.network, solver=self.settings.solver)
         policy.load_state_dict(self.weights)
         return policy.eval()
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What a checkpoint keeps of a learner, and of the pre-training before it."""
+class _Task:
+    """The updates of a training, as `training.loop` asks for them."""
 
-    learner: AnyLearner
-    pretraining: Pretraining | None
+    def __init__(self, learner: AnyLearner, states: list[State], scorer: Scorer, seed: int):
+        self.learner, self.states, self.scorer, self.seed = learner, states, scorer, seed
+        self.pretraining = Pretraining(learner.policy, learner.average) if learner.settings.pretraining_steps else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
         return self.learner.modules()
@@ -81,6 +88,25 @@ class _Parts:
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         first = {} if self.pretraining is None else {"pretraining": self.pretraining.optimizer}
         return self.learner.optimizers() | first
+
+    def begin(self, stage: str) -> None:
+        """Nothing changes from stage to stage but the updates."""
+
+    def end(self, stage: str) -> None:
+        """As `begin`."""
+
+    def update(self, stage: str, step: int, fraction: float) -> dict[str, float]:
+        settings = self.learner.settings
+        if stage == "pixels":
+            assert self.pretraining is not None
+            drawn = _draw(
+                self.states, settings, np.random.default_rng([self.seed, settings.pretraining_steps - step, 1])
+            )
+            return {"loss": self.pretraining.update([self.states[i] for i in drawn])}
+        drawn = _draw(self.states, settings, np.random.default_rng([self.seed, step]))
+        chosen = [self.states[i] for i in drawn]
+        outcome = self.learner.update(chosen, self.scorer, fraction, self.seed * 1_000_003 + step)
+        return {"reward": float(outcome.total.mean()), "objects_per_image": float(outcome.objects.mean())}
 
 
 def train(
@@ -134,75 +160,30 @@ def train(
     if not usable:
         raise UserError("no image has anything to segment: all are of constant brightness, or one superpixel each")
     learner = new_learner(settings, FeatureScale.of(usable), seed, choose_device(device))
-    pretraining = Pretraining(learner.policy, learner.average) if settings.pretraining_steps else None
-    parts = _Parts(learner, pretraining)
+    task = _Task(learner, usable, scorer, seed)
+    stages = [Stage("actor", settings.steps, 1 - _PRETRAINING_SHARE)]
     if pretrained is not None:
         learner.policy.load_state_dict(pretrained.weights)
         learner.average.load_state_dict(pretrained.weights)
-    training = identity(settings, scorer.rules, usable, seed)
-    curve: list[dict[str, float]] = []
-    # The updates of the pre-training have numbers below 0, so that the actor's are the same with and without it.
-    n_before = 0 if pretrained is not None else settings.pretraining_steps
-    first = -n_before
-    seconds_before = 0.0
-    found = None if checkpoint is None else checkpoints.load(checkpoint, training)
-    if found is not None:
-        assert isinstance(found.step, int)
-        first, seconds_before, curve = found.step, found.seconds, found.curve
-        if first > settings.steps:
-            raise UserError(
-                f"the checkpoint in {checkpoint} has {first} steps already, more than {settings.steps}:"
-                f" {checkpoints.ADVICE}"
-            )
-        found.into(parts)
-    start = saved = time.monotonic()
-    interrupted = torn = False
-    reward = objects = float("nan")
-    done = first
-    try:
-        for step in range(first, settings.steps):
-            spent = time.monotonic() - start + seconds_before
-            fraction = max(step, 0) / settings.steps
-            if minutes is not None:
-                share = _PRETRAINING_SHARE if n_before else 0.0
-                if step < 0 and spent > share * 60 * minutes:
-                    continue  # the rest of the time is the actor's
-                fraction = max(fraction, (spent / (60 * minutes) - share) / (1 - share))
-            if fraction >= 1:
-                break
-            entropy = [seed, step] if step >= 0 else [seed, -step, 1]
-            chosen = [usable[i] for i in _draw(usable, settings, np.random.default_rng(entropy))]
-            loss, outcome = None, None
-            with held_back():
-                if step < 0:
-                    assert pretraining is not None
-                    loss = pretraining.update(chosen)
-                else:
-                    outcome = learner.update(chosen, scorer, fraction, seed * 1_000_003 + step)
-                done, now = step + 1, time.monotonic()
-                spent = now - start + seconds_before
-                if outcome is not None:
-                    mean_reward, mean_objects = float(outcome.total.mean()), float(outcome.objects.mean())
-                    reward = mean_reward if math.isnan(reward) else 0.9 * reward + 0.1 * mean_reward
-                    objects = mean_objects if math.isnan(objects) else 0.9 * objects + 0.1 * mean_objects
-                    if step % max(1, settings.steps // _CURVE_POINTS) == 0 or step == settings.steps - 1:
-                        curve.append(
-                            {"step": step + 1, "seconds": spent, "reward": reward, "objects_per_image": objects}
-                        )
-            if on_progress is not None:
-                left = spent / (step + 1 + n_before) * (settings.steps - step - 1)
-                left = left if minutes is None else min(left, max(0.0, 60 * minutes - spent))
-                at = (step + 1, settings.steps) if step >= 0 else (step + 1 + n_before, n_before)
-                on_progress(Progress(*at, reward, objects, spent, left, curve, loss))
-            if checkpoint is not None and now - saved > _CHECKPOINT_SECONDS:
-                checkpoints.save(checkpoint, parts, step + 1, spent, curve, training)
-                saved = now
-    except KeyboardInterrupt as stop:
-        interrupted, torn = True, isinstance(stop, TornError)
-    if checkpoint is not None and not torn:
-        checkpoints.save(checkpoint, parts, done, time.monotonic() - start + seconds_before, curve, training)
+    elif settings.pretraining_steps:
+        stages.insert(0, Stage("pixels", settings.pretraining_steps, _PRETRAINING_SHARE))
+    course = loop.run(
+        task,
+        stages,
+        training=fingerprint(settings, scorer.rules, usable, seed),
+        minutes=minutes,
+        checkpoint=checkpoint,
+        points=_CURVE_POINTS,
+        extendable=True,
+        on_tick=None if on_progress is None else lambda tick: on_progress(Progress.of(tick)),
+    )
+    curve = [{name: value for name, value in point.items() if name != "stage"} for point in _of_actor(course.curve)]
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.state_dict().items()}
-    return TrainedActor(weights, settings, curve, interrupted)
+    return TrainedActor(weights, settings, curve, course.interrupted)
+
+
+def _of_actor(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [point for point in curve if "reward" in point]
 
 
 def _draw(states: list[State], settings: TrainSettings, rng: np.random.Generator) -> list[int]:
@@ -216,3 +197,23 @@ def _draw(states: list[State], settings: TrainSettings, rng: np.random.Generator
     n_labelled = int(share) + int(rng.random() < share % 1)
     n_labelled = min(max(n_labelled, n - len(others)), len(labelled))
     return [*rng.choice(labelled, n_labelled, replace=False), *rng.choice(others, n - n_labelled, replace=False)]
+
+
+def fingerprint(settings: TrainSettings, rules: Rules, states: list[State], seed: int) -> dict[str, Any]:
+    """What a training must share with the checkpoint that it goes on from, JSON-able. The number of steps may change.
+
+    `states` are the images that are drawn from: their number and their features, which tell other images, channels,
+    boundary maps and superpixels apart.
+    """
+    features = hashlib.sha256()
+    for state in states:
+        features.update(state.node_features.tobytes() + state.edge_features.tobytes())
+    plain = {name: value for name, value in settings.to_dict().items() if name != "steps"}
+    truths = [(number, state.truth.node.tobytes()) for number, state in enumerate(states) if state.truth is not None]
+    return {
+        "seed": seed,
+        "settings": plain,
+        "rules": hashlib.sha256(rules.to_yaml().encode()).hexdigest(),
+        "images": [len(states), features.hexdigest()],
+        "labels": hashlib.sha256(repr(truths).encode()).hexdigest() if truths else None,
+    }

@@ -36,18 +36,15 @@ class Trained(Protocol):
         ...
 
 
-Step = int | list[int]
-"""How far a training is: the number of updates, or of stage and update in it."""
-
-
 @dataclass
 class Checkpoint:
-    """What `save` left: the next step, the seconds spent, the curve, and the tensors for `into`."""
+    """What `save` left: stage and step to go on from, seconds spent, curve, running means, the tensors for `into`."""
 
     folder: Path
-    step: Step
+    step: tuple[int, int]
     seconds: float
     curve: list[dict[str, Any]]
+    told: dict[str, float]
     tensors: dict[str, torch.Tensor]
 
     def into(self, trained: Trained) -> None:
@@ -70,9 +67,10 @@ class Checkpoint:
 def save(
     folder: Path,
     trained: Trained,
-    step: Step,
+    step: list[int],
     seconds: float,
     curve: list[dict[str, Any]],
+    told: dict[str, float],
     training: dict[str, Any],
 ) -> None:
     """Write the whole state of a training.
@@ -83,9 +81,10 @@ def save(
     ----------
     folder : Path
     trained : Trained
-    step : the next step
+    step : number of the stage, and of the next step in it
     seconds : spent so far
     curve : what was told of earlier steps, JSON-able
+    told : running means, from which the curve goes on
     training : dict
         What a training must share with the checkpoint that it goes on from, JSON-able, by the names in this module.
     """
@@ -99,7 +98,8 @@ def save(
         # safetensors' own save_file hides a full disk's OSError
         path.write_bytes(safetensors_bytes({name: value.cpu().contiguous().clone() for name, value in tensors.items()}))
     with atomic_text(folder / "state.json") as file:
-        json.dump({"step": step, "seconds": seconds, "training": training, "curve": curve}, file)
+        told_all = {"step": step, "seconds": seconds, "training": training, "curve": curve, "told": told}
+        json.dump(told_all, file)
 
 
 def load(folder: Path, training: dict[str, Any]) -> Checkpoint | None:
@@ -118,9 +118,13 @@ def load(folder: Path, training: dict[str, Any]) -> Checkpoint | None:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         mine = json.loads(json.dumps(training))  # tuples become lists, as in the file
         differs = [what for name, what in _OTHER.items() if state["training"].get(name) != mine.get(name)]
-        found = Checkpoint(folder, tensors["step"].tolist(), float(state["seconds"]), list(state["curve"]), tensors)
+        stage, step = tensors["step"].reshape(-1)[[0, -1]].tolist()
+        seconds, curve, told = float(state["seconds"]), list(state["curve"]), dict(state.get("told", {}))
+        found = Checkpoint(folder, (stage, step), seconds, curve, told, tensors)
     except Exception as error:
         raise _damaged(folder, error) from error
+    if tensors["step"].dim() == 0 or "told" not in state:
+        raise UserError(f"the checkpoint in {folder} was left by an earlier version of segcritic: {ADVICE}")
     if differs:
         raise UserError(f"the checkpoint in {folder} was made with {' and '.join(differs)}: {ADVICE}")
     return found
