@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/segcritic demo --out demo
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 # The picture at the top of README.md.
 picture: demo

@@ -307,10 +307,10 @@ def test_small_networks_run_on_one_thread_and_large_ones_on_all():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with few_threads(TrainSettings()):
+        with few_threads(TrainSettings().small):
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
-        with few_threads(TrainSettings.paper()):
+        with few_threads(TrainSettings.paper().small):
             assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

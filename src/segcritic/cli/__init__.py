@@ -22,9 +22,9 @@ from segcritic.errors import UserError
 
 
 def _version() -> str:
-    import segcritic
+    from importlib.metadata import version
 
-    return segcritic.__version__
+    return version("segcritic")
 
 
 app = App(

@@ -85,7 +85,7 @@ class Ensemble(Segmenter):
             return replace(found, table=_with_confidence(found.table, np.zeros(0)))
         warn_of_scale(first.rules, sample)
         state = make_state(sample.pixels, first.rules, sample.boundaries, sample.superpixels)
-        with few_threads(first.actor.settings):
+        with few_threads(first.actor.settings.small):
             logits = [split_logits(model.policy, state) for model in self.models]
         split = np.clip(np.mean([1 / (1 + np.exp(-own.astype(np.float64))) for own in logits], 0), _SURE, 1 - _SURE)
         mean = np.log(split / (1 - split))

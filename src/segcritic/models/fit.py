@@ -61,7 +61,7 @@ def train_by_rules(
     settings = replace(settings, **{name: value for name, value in changed.items() if value is not None})
     sources = find_samples(images, labels, boundaries, pieces, labelled="some", channel=channel)
     states = _states(sources, given_rules, settings, on_image)
-    with few_threads(settings):
+    with few_threads(settings.small):
         actor = train_actor(
             states,
             Scorer(given_rules, allow_python=True),  # the rules are the user's own

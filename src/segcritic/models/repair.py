@@ -44,7 +44,7 @@ def plan_repair(
         warn_of_scale(scorer.rules, sample)
         if helper is None:
             return repair_labels(sample.labels, sample, scorer)
-        with few_threads(helper.actor.settings):
+        with few_threads(helper.actor.settings.small):
             return repair_labels(sample.labels, sample, scorer, helper.policy)
 
     return sources, mend

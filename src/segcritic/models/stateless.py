@@ -106,7 +106,7 @@ class Model(Segmenter):
             warnings.warn(f"{sample.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
             superpixels = np.zeros(sample.pixels.shape, np.int32)  # a single one, so that there is nothing to compute
         state = make_state(sample.pixels, self.rules, sample.boundaries, superpixels)
-        with few_threads(self.actor.settings):
+        with few_threads(self.actor.settings.small):
             found = segment(state, self.policy, self.scorer)
         return search_on(state, found, self.scorer) if refine else found
 
@@ -163,7 +163,7 @@ class Model(Segmenter):
         on_progress: Callable[[Progress], None] | None = None,
     ) -> tuple["Model", Adapted]:
         """As `adapt`, of states from `lean_state`: the model, and how the mean reward of the images rose."""
-        with few_threads(self.actor.settings):
+        with few_threads(self.actor.settings.small):
             found = adapt(self.actor, states, self.scorer, seconds, seed, on_progress, self.device)
         if found.actor is self.actor:
             return self, found

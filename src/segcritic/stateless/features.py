@@ -9,6 +9,7 @@ from bioimage_cpp.distance import distance_transform
 from numpy.typing import NDArray
 
 from segcritic.graph import Edge, Node, SuperpixelGraph
+from segcritic.graph.hulls import pair_hull_areas
 from segcritic.graph.objects import measure
 from segcritic.graph.partition import relabel_sequential
 from segcritic.graph.project import majority
@@ -34,8 +35,6 @@ def _edge_mean(graph: SuperpixelGraph, values: NDArray) -> NDArray[np.float64]:
 
 def _union_solidity(graph: SuperpixelGraph) -> NDArray[np.float64]:
     """Solidity of the union of both ends of each edge, (E,): how convex the two are together."""
-    from segcritic.graph.hulls import pair_hull_areas
-
     area = graph.node_sums[:, Node.AREA]
     return area[graph.edges].sum(axis=1) / pair_hull_areas(graph.hull_points, graph.hull_start, graph.edges)
 

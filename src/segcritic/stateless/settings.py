@@ -23,6 +23,9 @@ _GONE_LEARNERS: dict[str, Learner] = {"samples+critic": "samples"}
 """Learners of earlier versions, and the one that leaves the same policy."""
 
 
+_SMALL_WIDTH = 256  # of a network's layers
+
+
 @dataclass(frozen=True)
 class NetworkSettings:
     """How large the networks are, and of which kind. The defaults train in minutes on one CPU core."""
@@ -211,6 +214,11 @@ class TrainSettings:
             raise UserError("training setting credit_by: object needs network.subgraph_sizes of 1 alone")
         if self.global_reward == "critic" and not (self.learner == "critic" and self.network.global_head):
             raise UserError("training setting global_reward: critic needs learner: critic and network.global_head")
+
+    @property
+    def small(self) -> bool:
+        """Whether the networks are so small that more than one thread gains nothing."""
+        return (self.network.hidden_width or self.network.width) <= _SMALL_WIDTH and not self.network.pixel_features
 
     @classmethod
     def paper(cls) -> Self:

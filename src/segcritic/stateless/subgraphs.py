@@ -102,6 +102,33 @@ def _adjacency(edges, n_nodes, order):
 
 
 @njit(cache=True)
+def _enter(node, level, entry, head, tail, entry_node, entry_next):
+    """Let a node wait as the last of its level."""
+    entry_node[entry] = node
+    entry_next[entry] = -1
+    if head[level] < 0:
+        head[level] = entry
+    else:
+        entry_next[tail[level]] = entry
+    tail[level] = entry
+
+
+@njit(cache=True)
+def _leave(best, mark, inside, shared, head, entry_node, entry_next):
+    """Return the node that waited longest at the highest level (or -1), and that level; stale entries are dropped."""
+    while best > 0:
+        entry = head[best]
+        if entry < 0:
+            best -= 1
+            continue
+        head[best] = entry_next[entry]
+        node = entry_node[entry]
+        if inside[node] != mark and shared[node] == best:
+            return node, best
+    return -1, best
+
+
+@njit(cache=True)
 def _grow(edges, n_nodes, size, order, turns):
     """Return the subgraphs, (S, l) int32, and how many of them use each edge, (E,) int64."""
     start, neighbour, edge_of = _adjacency(edges, n_nodes, order)
@@ -118,10 +145,8 @@ def _grow(edges, n_nodes, size, order, turns):
     max_degree = 0
     for node in range(n_nodes):
         max_degree = max(max_degree, start[node + 1] - start[node])
-    head = np.full(max_degree + 2, -1, np.int64)
-    tail = np.full(max_degree + 2, -1, np.int64)
-    entry_node = np.empty(2 * n_edges, np.int32)
-    entry_next = np.empty(2 * n_edges, np.int64)
+    head, tail = np.full(max_degree + 2, -1, np.int64), np.full(max_degree + 2, -1, np.int64)
+    entry_node, entry_next = np.empty(2 * n_edges, np.int32), np.empty(2 * n_edges, np.int64)
 
     for first in order:
         if use[first]:
@@ -152,30 +177,15 @@ def _grow(edges, n_nodes, size, order, turns):
                     shared[other] = 0
                 shared[other] += 1
                 level = shared[other]
-                entry_node[n_entries] = other
-                entry_next[n_entries] = -1
-                if head[level] < 0:
-                    head[level] = n_entries
-                else:
-                    entry_next[tail[level]] = n_entries
-                tail[level] = n_entries
+                _enter(other, level, n_entries, head, tail, entry_node, entry_next)
                 n_entries += 1
                 best = max(best, level)
                 highest = max(highest, level)
             if n_chosen == size:
                 break
-            node = -1
-            if second >= 0:  # the far end of the first edge, whatever else is in reach
-                node, second = second, -1
-            while node < 0 and best > 0:
-                entry = head[best]
-                if entry < 0:
-                    best -= 1
-                    continue
-                head[best] = entry_next[entry]
-                candidate = entry_node[entry]
-                if inside[candidate] != mark and shared[candidate] == best:
-                    node = candidate
+            node, second = second, -1  # the far end of the first edge, whatever else is in reach
+            if node < 0:
+                node, best = _leave(best, mark, inside, shared, head, entry_node, entry_next)
         head[: highest + 1] = -1
         n_subgraphs += 1
     return subgraphs[:n_subgraphs].copy(), use

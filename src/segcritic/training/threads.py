@@ -2,26 +2,19 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from segcritic.stateless.settings import TrainSettings
-
-_SMALL_WIDTH = 256  # of a network's layers
+import torch
 
 
 @contextlib.contextmanager
-def few_threads(settings: "TrainSettings") -> Iterator[None]:
-    """Let small networks run on one thread.
+def few_threads(small: bool) -> Iterator[None]:
+    """Let small networks run on one thread; others as before.
 
     Their operations take microseconds, so more threads gain nothing, and on a busy machine they wait for each other:
     200 steps of training on the coins took 12 s on one thread, and 108 s on two beside another program.
     """
-    import torch
-
     before = torch.get_num_threads()
-    width = settings.network.hidden_width or settings.network.width
-    if width <= _SMALL_WIDTH and not settings.network.pixel_features:
+    if small:
         torch.set_num_threads(1)
     try:
         yield
