@@ -4,9 +4,11 @@ Every quantity is additive over superpixels (or a minimum or maximum), or additi
 that an object made of any superpixels is measured without going back to the pixels.
 """
 
+import atexit
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,12 @@ from segcritic.graph import hulls, pixel_sums
 from segcritic.graph.columns import Edge, Node
 
 _GRADIENT_SIGMA = 1.0
+
+
+# Kept beside the graphs and not in them: what still holds a graph when Python ends (a global, a cache) would else hold
+# the C++ object beyond the end of its library, which reports that as a leak, at length.
+_UNDIRECTED: "WeakKeyDictionary[SuperpixelGraph, Any]" = WeakKeyDictionary()
+atexit.register(_UNDIRECTED.clear)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +119,16 @@ class SuperpixelGraph:
         """Lower and upper hull chains of all superpixels, sorted (see `hulls.sorted_chains`)."""
         return hulls.sorted_chains(self.hull_points, self.hull_start)
 
-    @cached_property
+    @property
     def undirected(self) -> Any:
         """The same graph as a ``bioimage_cpp.graph.UndirectedGraph``, for its solvers; edge ids are the same."""
-        from bioimage_cpp.graph import UndirectedGraph
+        graph = _UNDIRECTED.get(self)
+        if graph is None:
+            from bioimage_cpp.graph import UndirectedGraph
 
-        graph = UndirectedGraph.from_unique_edges(self.n_nodes, self.edges.astype(np.uint64))
-        graph.freeze()  # builds the adjacency now, so that threads may share the graph
+            graph = UndirectedGraph.from_unique_edges(self.n_nodes, self.edges.astype(np.uint64))
+            graph.freeze()  # builds the adjacency now, so that threads may share the graph
+            _UNDIRECTED[self] = graph
         return graph
 
     def __getstate__(self) -> dict[str, Any]:
