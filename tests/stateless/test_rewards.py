@@ -217,3 +217,14 @@ def test_contrast_reward_lies_in_0_to_1_on_any_image(seed, shift, scale):
     reward = contrast_rewards(graph, rng.random((4, graph.n_edges)))
     assert reward.min() >= 0
     assert reward.max() <= 1
+
+
+def test_an_object_on_sure_background_is_background_however_well_it_fits():
+    state = state_of()
+    labels = np.arange(state.graph.n_nodes, dtype=np.int32)[None]
+    background = np.zeros(state.graph.n_nodes)
+    background[3] = 1.0
+    scorer = Scorer(Rules.loads("area: {at_least: 1}\nborder: keep"))  # anything fits
+    rewards = node_rewards(state.graph, labels, scorer, state.context, background, state.weight)
+    assert rewards.foreground[rewards.objects.node_object[0]].tolist() == (background == 0).tolist()
+    np.testing.assert_allclose(rewards.node[0], 1.0)
