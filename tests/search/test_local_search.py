@@ -1,6 +1,7 @@
 """The local search of repair and --refine: gains are those of the whole image, and margins are kept."""
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -201,3 +202,21 @@ def test_many_overlapping_objects_take_little_memory():
     assert peak < 16e6
     areas = np.array([16.0 * len(nodes) for nodes in objects])
     np.testing.assert_allclose(scores, np.exp(-0.5 * ((areas - 150) / 30) ** 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("protect_above", "allowed"), [(0.9, False), (0.96, True)])
+def test_an_object_that_fits_well_is_not_traded_for_a_larger_one_that_fits_less(protect_above, allowed):
+    scores = {2: 0.95, 3: 0.93}  # by the number of superpixels
+    objective = SimpleNamespace(
+        scores=lambda objects: np.array([scores[len(nodes)] for nodes in objects]),
+        foreground=np.ones(4),
+        background=np.zeros(4),
+        state=SimpleNamespace(weight=np.ones(4)),
+    )
+    labels = np.array([1, 1, 0, 0], np.int32)
+    move = Move(np.array([0, 1, 2]), np.ones(3, np.int64))  # takes one more superpixel
+    margins = Margins(dict.fromkeys(("merge", "split", "drop", "add", "rearrange"), 0.0), 0.0, protect_above)
+    gains, earned = _gains(objective, labels, [move], margins)
+    assert np.isfinite(gains[0]) == allowed
+    if allowed:
+        assert earned[0] == pytest.approx(3 * 0.93 - 2 * 0.95)
