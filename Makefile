@@ -4,13 +4,17 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = pyproject.toml constraints.txt $(shell find src -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test picture clean
+.PHONY: demo test coverage picture clean
 
 demo: $(VENV)/installed
 	$(BIN)/segcritic demo --out demo
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest
+
+# Slower: which lines the tests reach.
+coverage: $(VENV)/installed
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 # The picture at the top of README.md.
 picture: demo
