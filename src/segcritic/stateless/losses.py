@@ -38,8 +38,9 @@ def sample_actions(
 
     Examples
     --------
-    >>> sample_actions(torch.tensor([1.0, 3.0]), torch.zeros(2), 4).mean(0)  # of mirrored pairs: the mean itself
-    tensor([1., 3.])
+    >>> x = sample_actions(torch.tensor([1.0, 3.0]), torch.zeros(2), 4)
+    >>> x.shape, torch.allclose(x.mean(0), torch.tensor([1.0, 3.0]))  # of mirrored pairs: the mean itself
+    (torch.Size([4, 2]), True)
     """
     if antithetic and n_samples % 2:
         raise ValueError(f"antithetic samples come in pairs, but {n_samples} were asked for")
