@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segcritic.api import check_rules, evaluate, measure_rules, repair, train
     from segcritic.errors import UserError
-    from segcritic.models import Ensemble, Model, RecurrentModel, load
+    from segcritic.models import Ensemble, Model, RecurrentModel, RulesOnly, load
     from segcritic.rules import Rules, load_rules
 
 __version__: str
@@ -22,6 +22,7 @@ __all__ = [
     "Model",
     "RecurrentModel",
     "Rules",
+    "RulesOnly",
     "UserError",
     "check_rules",
     "evaluate",
@@ -34,7 +35,7 @@ __all__ = [
 
 _HOME = {
     **dict.fromkeys(("check_rules", "evaluate", "measure_rules", "repair", "train"), "segcritic.api"),
-    **dict.fromkeys(("Ensemble", "Model", "RecurrentModel", "load"), "segcritic.models"),
+    **dict.fromkeys(("Ensemble", "Model", "RecurrentModel", "RulesOnly", "load"), "segcritic.models"),
     **dict.fromkeys(("Rules", "load_rules"), "segcritic.rules"),
     "UserError": "segcritic.errors",
 }

@@ -261,6 +261,18 @@ def test_segment_writes_labels_and_measurements(here, run):
         np.testing.assert_allclose([float(row[name]) for row in rows[:count]], expected.table[name], rtol=1e-5)
 
 
+def test_segment_by_rules_alone_finds_what_training_would(here, run):
+    code, _, err = run("segment images --rules rules.yaml --out labels")
+    assert (code, err) == (0, "")
+    found = read_labels(here / "labels" / "b.tif")
+    assert found.max() == len(trained().analyse(disks()[0]).table["label"])
+    rows = _table(here / "labels" / "measurements.csv")
+    assert len(rows) == 2 * found.max()
+    assert all(0 < float(row["score"]) <= 1 for row in rows)
+    assert run("segment images --rules rules.yaml --out again")[0] == 0
+    np.testing.assert_array_equal(read_labels(here / "again" / "b.tif"), found)
+
+
 def test_segment_one_image_into_a_file(here, run):
     code, out, _ = run("segment images/a.tif --model model --out deep/one.tif --overlay")
     assert code == 0
@@ -319,6 +331,10 @@ def test_a_constant_image_gives_empty_labels_and_a_warning(here, run):
         ("images --model model --out /dev/full", "/dev/full is not a folder"),
         ("images --model model --out rules.yaml/labels", "cannot write rules.yaml/labels/"),
         ("images --model nowhere --out o", "there is no model folder nowhere"),
+        ("images --out o", "segment needs one of the two: --model, a trained model, or --rules, a rules file"),
+        ("images --model model --rules rules.yaml --out o", "segment needs one of the two"),
+        ("images --rules nowhere.yaml --out o", "nowhere.yaml"),
+        ("images --rules rules.yaml --out o --adapt 5", "--adapt goes on training a model, and --rules has none"),
         ("images --model images --out o", "images is no segcritic model"),
         ("nowhere --model model --out o", "nowhere does not exist"),
         ("images --model model --out o --boundaries used", "used has no boundary map for images/a.tif"),

@@ -11,7 +11,7 @@ from segcritic.cli.options import Boundaries, Channel, Device, Flag, Superpixels
 
 if TYPE_CHECKING:
     from segcritic.io.samples import Sample, Source
-    from segcritic.models import Ensemble, Model
+    from segcritic.models import Ensemble, Model, RecurrentModel, RulesOnly
 
 MEASUREMENTS = "measurements.csv"
 OVERLAYS = "overlays"
@@ -21,8 +21,9 @@ def segment(
     images: Path,
     /,
     *,
-    model: list[str],
     out: Path,
+    model: list[str] | None = None,
+    rules: Path | None = None,
     boundaries: Boundaries = None,
     superpixels: Superpixels = None,
     channel: Channel = None,
@@ -44,6 +45,9 @@ def segment(
         A model's folder, or the name of one that comes with segcritic. Given several times: models of the same rules,
         such as of several seeds, decide together, and measurements.csv says how far they agree on each object
         (column confidence, 0 to 1).
+    rules
+        Rules file, instead of a model: nothing is learned. Superpixels are merged step by step, and of all objects that
+        this makes the rules choose the best. Where the rules name no superpixels, those are taken that earn most.
     out
         Folder for the label images (16-bit TIFF, of the image's stem) and measurements.csv, with each object's score by
         every rule, and its class if the rules tell several. For a single image also a file name ending in .tif; the
@@ -63,26 +67,29 @@ def segment(
     allow_python
         Let rules of the model run the Python code that they name. Only for models that you trust.
     """
-    from segcritic import models
     from segcritic.errors import UserError
     from segcritic.io.images import write_labels
     from segcritic.io.tables import write_measurements
+    from segcritic.models import RecurrentModel, RulesOnly
 
     if adapt is not None and not adapt > 0:
         raise UserError(f"--adapt is {adapt:g}; give seconds, a number above 0")
-    loaded = models.load(model, allow_python, device)
-    in_order = isinstance(loaded, models.RecurrentModel)
-    if isinstance(loaded, models.RecurrentModel):
+    loaded = _loaded(model, rules, allow_python, device)
+    in_order = isinstance(loaded, RecurrentModel)
+    if isinstance(loaded, RecurrentModel):
         if refine or adapt is not None:
-            raise UserError(f"--refine and --adapt go by rules, and the model {model[0]} has none; leave them out")
+            raise UserError("--refine and --adapt go by rules, and a recurrent model has none; leave them out")
         loaded = replace(loaded, ablate=ablate_state)
     elif ablate_state is not None:
         raise UserError("--ablate-state is for one recurrent model; leave it out")
+    elif adapt is not None and rules is not None:
+        raise UserError("--adapt goes on training a model, and --rules has none; leave it out, or train a model first")
     loaded, sources = loaded.to_samples(images, boundaries, superpixels, channel)
     targets, table_path = _targets(sources, out, images)
     overlays = [_overlay_path(target) for target in targets.values() if overlay]
     check_free(targets.values(), sources, "the labels", overwrite, [table_path, *overlays])
-    if adapt is not None and not isinstance(loaded, models.RecurrentModel):
+    if adapt is not None:
+        assert not isinstance(loaded, RecurrentModel | RulesOnly), "refused above"
         loaded = _adapted(loaded, sources, adapt)
     rows: dict[str, list[Any]] = defaultdict(list)
 
@@ -100,6 +107,22 @@ def segment(
         return f"{counted(n_done, 'image')}, {counted(len(rows['image']), 'object')}: {out}"
 
     return each_file(sources, lambda sample: loaded.apply(sample, refine), write, at_end, "Segmenting", "segmented")
+
+
+def _loaded(
+    model: list[str] | None, rules: Path | None, allow_python: bool, device: str
+) -> "Model | Ensemble | RecurrentModel | RulesOnly":
+    """What is to segment: models, or rules alone; one of the two."""
+    from segcritic import models
+    from segcritic.errors import UserError
+    from segcritic.rules import load_rules
+
+    if (model is None) == (rules is None):
+        raise UserError("segment needs one of the two: --model, a trained model, or --rules, a rules file")
+    if model is not None:
+        return models.load(model, allow_python, device)
+    assert rules is not None
+    return models.RulesOnly(load_rules(rules), allow_python=allow_python)
 
 
 def _adapted(loaded: "Model | Ensemble", sources: "list[Source]", seconds: float) -> "Model | Ensemble":

@@ -131,7 +131,7 @@ def judge_number(
     array([0., 2.])
     """
     descriptor = DESCRIPTORS[name]
-    factor = _unit_factor(rule, descriptor.kind, pixel_size)
+    factor = unit_factor(rule, descriptor.kind, pixel_size)
     numbers = (rule.expect, rule.at_least, rule.at_most)
     expect, low, high = (x * factor if isinstance(x, float) else None for x in numbers)
     if rule.expect == "rough":
@@ -190,7 +190,7 @@ def _steps(
     return under, over
 
 
-def _unit_factor(rule: NumericRule, kind: str, pixel_size: float | None) -> float:
+def unit_factor(rule: NumericRule, kind: str, pixel_size: float | None) -> float:
     """What turns numbers of the rule into those of the object table (pixels, radians)."""
     if kind == "angle":
         return math.pi / 180
