@@ -4,43 +4,32 @@ Tables 2 and 3 of the stateless paper on generated images: variation of informat
 U-Net and of multicuts, of the rules alone, with learned features, and with one annotated patch.
 """
 
-import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import embryo_runs
-from common import command, machine, parser, run_all, spread, table, use_threads, write_page
-from embryo_runs import LEARNED, LEVELS, METRICS, PATCH, PATCHED, RULES, STILL, SUPERVISED, Run, measured
+from benchmarks.embryo.runs import (
+    LEARNED,
+    LEVELS,
+    METRICS,
+    PATCH,
+    PATCHED,
+    RULES,
+    STILL,
+    SUPERVISED,
+    TISSUE,
+    Run,
+    measured,
+)
+from benchmarks.lib.cache import alone, run_all
+from benchmarks.lib.command import command, parser, run
+from benchmarks.lib.images import TEST_SEED
+from benchmarks.lib.runs import UNET_WIDTHS
+from benchmarks.lib.tables import COSTS, costs, machine, mixed, spread, table
 
-PAGE = "embryo.md"
-OPTIONS = ("train", "test", "seeds", "steps", "learned_steps", "network_steps")
-HEAD = ("VI", "VI merge", "VI split", "mAP", "AP50", "training, s", "s / image", "peak memory, GB")
-
-
-def main() -> None:
-    arguments = parser(__doc__, PAGE)
-    arguments.add_argument("--train", type=int, default=30, help="training images")
-    arguments.add_argument("--test", type=int, default=10, help="test images")
-    arguments.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of training and its images")
-    arguments.add_argument("--steps", type=int, help="updates, instead of the default number")
-    arguments.add_argument("--learned-steps", type=int, default=100, help="updates of the table of learned features")
-    arguments.add_argument("--network-steps", type=int, default=1500, help="updates of the U-Net of other cells")
-    arguments.add_argument("--cache", type=Path, default=Path("runs/embryo"), help="folder of the finished runs")
-    arguments.add_argument("--from-cache", action="store_true", help="run nothing: a page from the runs that are there")
-    options = arguments.parse_args()
-    if options.quick:
-        options.train, options.test, options.seeds = 4, 3, [0]
-        options.steps, options.learned_steps, options.network_steps = 40, 5, 20
-    use_threads(options.threads)
-    runs, learned = planned(options)
-    found = run_all([*runs, *learned], options.cache, measured, options.threads, options.from_cache)
-    results = {run: result["rows"] for run, result in found.items()}
-    if runs[0] not in results:
-        sys.exit(f"embryo.py: there are no results in {options.cache}; leave --from-cache out")
-    write_page(page(runs, learned, results, options), options, PAGE)
+HEAD = ("VI", "VI merge", "VI split", "mAP", "AP50", *COSTS)
+Rows = dict[str, list[dict[str, Any]]]
 
 
 def planned(options: Namespace) -> tuple[list[Run], list[Run]]:
@@ -57,59 +46,59 @@ def planned(options: Namespace) -> tuple[list[Run], list[Run]]:
     return runs, learned
 
 
-def cells(rows: list[dict[str, Any]]) -> list[str]:
-    """Scores and costs of one row, of several seeds mean and standard deviation."""
-    trained = [row["training"] for row in rows if row["training"] is not None]
-    return [
-        *(spread([row["scores"][metric] for row in rows]) for metric in METRICS),
-        f"{np.mean(trained):.0f}" if trained else "-",
-        f"{np.mean([row['seconds'] for row in rows]):.2f}",
-        f"{max(row['peak_megabytes'] for row in rows) / 1000:.2f}",
-    ]
-
-
-def grouped(
-    runs: list[Run], results: dict[Run, list[dict[str, Any]]], refined: bool
-) -> dict[str, list[dict[str, Any]]]:
+def grouped(runs: list[Run], results: dict[Run, dict[str, Any]], refined: bool) -> Rows:
     """The results of some runs by the name of their row."""
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for run in runs:
-        for row in results.get(run, []):
+    rows: Rows = {}
+    for each in runs:
+        for row in results[each]["rows"] if each in results else ():
             if refined or not row["name"].endswith("refined"):
-                rows.setdefault(row["name"], []).append(row)
+                rows.setdefault(row["name"], []).append(row | {"peak_megabytes": results[each]["peak_megabytes"]})
     return rows
 
 
-def page(runs: list[Run], learned: list[Run], results: dict[Run, list[dict[str, Any]]], options: Namespace) -> str:
-    """Write the Markdown page."""
+def scored(rows: Rows, head: str) -> str:
+    """A table of scores and costs, of several seeds mean and standard deviation."""
+    return table(
+        (head, *HEAD),
+        [
+            [name, *(spread([row["scores"][metric] for row in each]) for metric in METRICS), *costs(each)]
+            for name, each in rows.items()
+        ],
+    )
+
+
+def page(options: Namespace) -> str:
+    """Do the runs that are missing, and write the text of docs/embryo.md."""
+    from segcritic.errors import UserError
     from segcritic.rules import load_builtin
 
-    rows = grouped(runs, results, True)
-    few = grouped(learned, results, False)
-    bound = rows[STILL[0]][0]
+    runs, learned = planned(options)
+    results = run_all([*runs, *learned], options.cache, alone(measured, options.threads), options.from_cache)
+    rows, few = grouped(runs, results, True), grouped(learned, results, False)
+    if STILL[0] not in rows:
+        raise UserError(f"the run of the bound is not in {options.cache}; leave --from-cache out")
+    (bound,) = rows[STILL[0]]
     ratios = [
         f"{name}: {np.mean([row['scores']['VI'] for row in rows[name]]) / bound['scores']['VI']:.2f}"
         for name in (STILL[5], RULES, f"{RULES}, refined", f"{PATCHED}, refined")
         if name in rows
     ]
-    codes = {row["code"] for each in results.values() for row in each}
-    mixed = f" These runs come from {len(codes)} states of the code." if len(codes) > 1 else ""
     return f"""# Embryos: cells in a ring
 
 {options.test} generated cross-sections of embryos (`segcritic.datasets.embryos`, 192 x 192 pixels, seed
-{embryo_runs.TEST_SEED}), none seen in training. Variation of information (VI) in bits, the background a segment like
+{TEST_SEED["embryos"]}), none seen in training. Variation of information (VI) in bits, the background a segment like
 others; lower is better. mAP, AP50: higher is better. Seeds {", ".join(map(str, options.seeds))}, each with
 {options.train} training images of its own: mean ± standard deviation. The bound is the best that merging the
 {bound["superpixels"]:.0f} superpixels of an image could give.
 
-{table(("method", *HEAD), [[name, *cells(each)] for name, each in rows.items()])}
+{scored(rows, "method")}
 
 VI as a multiple of the bound's: {"; ".join(ratios)}.
 
 **Rows.** `{RULES}` learns from images without labels and the built-in rules `radial`. "refined": its result, improved
 by a local search on the rules (`segcritic segment --refine`). `{PATCHED}`: a corner of {PATCH} x {PATCH} pixels of
 one of the {options.train} images is labelled (paper, A.10). "U-Net of other cells": the boundary network of segcritic,
-{options.network_steps} updates on {embryo_runs.TISSUE} generated images of *other* cells with bright membranes, without
+{options.network_steps} updates on {TISSUE} generated images of *other* cells with bright membranes, without
 order (as the paper's U-Net came from plant cells); its objects at the image border are taken for background. The
 multicuts and connected components learn nothing. All but the bound and what is trained on embryos take the one
 threshold, of {len(LEVELS)}, that is best *for these test images*, which favours them. "objects that fit the rules": of
@@ -130,17 +119,17 @@ multicut. The numbers of the two tables cannot be compared, their order can.
 
 ## Learned features
 
-Table 3 of the paper: a U-Net of widths {", ".join(map(str, embryo_runs.UNET_WIDTHS))}, trained end to end with the
+Table 3 of the paper: a U-Net of widths {", ".join(map(str, UNET_WIDTHS))}, trained end to end with the
 actor from nothing, gives each superpixel features beside the hand-made ones (place in the ring, size, brightness,
 outline). All rows: {options.learned_steps} updates. The paper has VI 1.712, 2.062, 2.212 for 4, 12, 16 channels, and
 finds that learned features help (2.213 against 2.523 with position and size alone).
 
-{table(("features", *HEAD), [[name, *cells(each)] for name, each in few.items()])}
+{scored(few, "features")}
 
-**Command.** `{command(options, ("quick",) if options.quick else OPTIONS)}`
+**Command.** `{command(options, "train", "test", "seeds", "steps", "learned_steps", "network_steps")}`
 
 **Machine.** {machine(options.threads)}
-Seconds are of the processor; training counts from the images in memory.{mixed}
+Seconds are of the processor; training counts from the images in memory.{mixed(results.values())}
 
 ```yaml
 {load_builtin("radial").to_yaml().strip()}
@@ -149,4 +138,11 @@ Seconds are of the processor; training counts from the images in memory.{mixed}
 
 
 if __name__ == "__main__":
-    main()
+    quick = {"train": 4, "test": 3, "seeds": [0], "steps": 40, "learned_steps": 5, "network_steps": 20}
+    arguments = parser(__doc__, "embryo", page, page="embryo.md", quick=quick, seeds=(0, 1, 2), cache="embryo")
+    arguments.add_argument("--train", type=int, default=30, help="training images")
+    arguments.add_argument("--test", type=int, default=10, help="test images")
+    arguments.add_argument("--steps", type=int, help="updates, instead of the default number")
+    arguments.add_argument("--learned-steps", type=int, default=100, help="updates of the table of learned features")
+    arguments.add_argument("--network-steps", type=int, default=1500, help="updates of the U-Net of other cells")
+    run(arguments)

@@ -1,4 +1,4 @@
-"""One run of the embryo benchmark, each in a process of its own, kept as JSON."""
+"""One run of the embryo benchmark."""
 
 import time
 from collections.abc import Callable
@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-import common
-from nuclei_runs import code_digest
-from segcritic.rules import Scorer
+from benchmarks.lib.digest import file_name
+from benchmarks.lib.images import TEST_SEED
+from benchmarks.lib.runs import UNET_WIDTHS, bound, label, scores, settings_for, timed, trained
 
 if TYPE_CHECKING:
     from segcritic.boundary_net import BoundaryNet
     from segcritic.rules import Rules
     from segcritic.stateless.state import State
 
-TEST_SEED = 300_000
 METRICS = ("VI", "VI_merge", "VI_split", "mAP", "AP50")
 LEVELS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
 PATCH = 128  # pixels, the side of the annotated patch
-UNET_WIDTHS = (8, 16, 32)
 TISSUE, TISSUE_SEED = 60, 400_000
 Labels = NDArray[np.int32]
 
@@ -58,20 +56,20 @@ class Run:
     steps: int | None = None
 
     def file_name(self) -> str:
-        words = [self.method.replace(" ", "_"), *(f"{name}{value}" for name, value in list(asdict(self).items())[1:])]
-        return "-".join(words) + ".json"
+        """A name to recognise, and a digest of all that determines the result but code."""
+        from segcritic.rules import load_builtin
+
+        told = [self.method, self.seed is not None and f"seed{self.seed}"]
+        return file_name(told, [asdict(self), load_builtin("radial").to_yaml()])
 
 
-def measured(run: Run, threads: int) -> dict[str, Any]:
+def measured(run: Run) -> dict[str, Any]:
     """Do one run: its row, and for what was trained by rules the row refined by local search."""
-    import torch
-
     from segcritic.datasets.embryo import embryos
     from segcritic.rules import load_builtin
     from segcritic.stateless.state import make_state
 
-    torch.set_num_threads(threads)
-    rules, tests = load_builtin("radial"), embryos(run.test, TEST_SEED)
+    rules, tests = load_builtin("radial"), embryos(run.test, TEST_SEED["embryos"])
     make_state(tests[0][0], rules)  # not timed: compiles
     if run.method == "still":
         rows = [_still(method, tests, rules) for method in STILL]
@@ -79,43 +77,29 @@ def measured(run: Run, threads: int) -> dict[str, Any]:
         rows = _by_network(tests, run.steps)
     else:
         rows = _trained(run, tests, rules)
-    cost = {"seed": run.seed, "peak_megabytes": common.peak_megabytes(), "code": code_digest()}
-    return {"rows": [row | cost for row in rows]}
+    return {"rows": rows, "seed": run.seed}
 
 
 def _row(name: str, labels: list[Labels], tests: list, seconds: float, training: float | None, **more: Any) -> dict:
     """One row's scores; `seconds` for all images together."""
-    import segcritic
-
-    found = segcritic.evaluate(labels, [truth for _, truth in tests])
-    scores = {metric: found[metric] for metric in METRICS}
-    return {"name": name, "scores": scores, "seconds": seconds / len(tests), "training": training, **more}
+    found = scores(labels, [truth for _, truth in tests], METRICS)
+    costs = {"image_seconds": [seconds / len(tests)], "training_seconds": training}
+    return {"name": name, "scores": found, **costs, **more}
 
 
 def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
     """What learns nothing; of those with a level the one of `LEVELS` with the best VI."""
-    from segcritic.graph.project import achievable_segmentation
-    from segcritic.search.refine import refine
-    from segcritic.stateless.predict import label_partition
     from segcritic.stateless.state import make_state
 
-    start = time.process_time()
-    states = [make_state(image, rules) for image, _ in tests]
-    seconds = time.process_time() - start
+    states, spent = timed(lambda pair: make_state(pair[0], rules), tests)
+    seconds = sum(spent)
     if method == STILL[0]:
-        best = [
-            achievable_segmentation(state.graph.superpixels, truth)
-            for state, (_, truth) in zip(states, tests, strict=True)
-        ]
+        best = bound([state.graph.superpixels for state in states], [truth for _, truth in tests])
         number = float(np.mean([state.graph.n_nodes for state in states]))
         return _row(method, best, tests, seconds, None, superpixels=number)
     if method == STILL[5]:
-        start, scorer, labels = time.process_time(), Scorer(rules), []
-        for state in states:
-            alone = np.arange(state.graph.n_nodes, dtype=np.int32)  # every superpixel an object
-            split = np.ones(state.graph.n_edges, np.float32)
-            labels.append(refine(state, label_partition(state, alone, split, scorer), scorer).labels)
-        return _row(method, labels, tests, seconds + time.process_time() - start, None)
+        labels, spent = timed(lambda state: refined_alone(state, rules), states)
+        return _row(method, labels, tests, seconds + sum(spent), None)
     apply: Callable[[Any, float], Labels] = {
         STILL[1]: components,
         STILL[2]: lambda state, level: cut(state, level, "gradient"),
@@ -125,25 +109,34 @@ def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
     return _best(method, tests, lambda level: [apply(state, level) for state in states], seconds)
 
 
+def refined_alone(state: "State", rules: "Rules") -> Labels:
+    """The local search from single superpixels, each an object."""
+    from segcritic.rules import Scorer
+    from segcritic.search.refine import refine
+    from segcritic.stateless.predict import label_partition
+
+    alone, split = np.arange(state.graph.n_nodes, dtype=np.int32), np.ones(state.graph.n_edges, np.float32)
+    scorer = Scorer(rules)
+    return refine(state, label_partition(state, alone, split, scorer), scorer).labels
+
+
 def _best(
     name: str, tests: list, apply: Callable[[float], list[Labels]], seconds: float, training: float | None = None
 ) -> dict[str, Any]:
     start = time.process_time()
     rows = [_row(name, apply(level), tests, 0.0, training) for level in LEVELS]
     each = (time.process_time() - start) / len(LEVELS)
-    return min(rows, key=lambda row: row["scores"]["VI"]) | {"seconds": (seconds + each) / len(tests)}
+    return min(rows, key=lambda row: row["scores"]["VI"]) | {"image_seconds": [(seconds + each) / len(tests)]}
 
 
 def _by_network(tests: list, steps: int | None) -> list[dict[str, Any]]:
     """A U-Net that learned outlines from labels of other cells, as the paper's had."""
-    from baselines import unet_components, unet_multicut
+    from benchmarks.baselines import unet_components, unet_multicut
 
     start = time.process_time()
     network = tissue_network(steps)
     training = time.process_time() - start
-    start = time.process_time()
-    maps = [network.maps(image) for image, _ in tests]
-    seconds = time.process_time() - start
+    maps, spent = timed(lambda pair: network.maps(pair[0]), tests)
 
     def multicuts(level: float) -> list[Labels]:
         return [_without_border(unet_multicut(each, bias=level)) for each in maps]
@@ -152,8 +145,8 @@ def _by_network(tests: list, steps: int | None) -> list[dict[str, Any]]:
         return [_without_border(unet_components(each, threshold=level)) for each in maps]
 
     return [
-        _best(BY_NETWORK[0], tests, pieces, seconds, training),
-        _best(BY_NETWORK[1], tests, multicuts, seconds, training),
+        _best(BY_NETWORK[0], tests, pieces, sum(spent), training),
+        _best(BY_NETWORK[1], tests, multicuts, sum(spent), training),
     ]
 
 
@@ -180,29 +173,22 @@ def tissue(seed: int, side: int = 192) -> tuple[NDArray[np.float32], Labels]:
     distance, nearest = cKDTree(points).query(places, 2)
     to_border = (distance[:, 1] - distance[:, 0]).reshape(side, side) / 2
     patchy = 1 - 0.6 * np.clip(ndi.gaussian_filter(rng.standard_normal((side, side)), 5) * 9, 0, 1)
-    state = rng.uniform(0.5, 0.8) * patchy * np.exp(-0.5 * (to_border / 1.2) ** 2)
-    state += 0.1 * (1 + ndi.gaussian_filter(rng.standard_normal((side, side)), 2) * 3) + 0.05
-    state += rng.uniform(0.03, 0.08) * np.sqrt(np.clip(state, 0, None)) * rng.standard_normal(state.shape)
+    scene = rng.uniform(0.5, 0.8) * patchy * np.exp(-0.5 * (to_border / 1.2) ** 2)
+    scene += 0.1 * (1 + ndi.gaussian_filter(rng.standard_normal((side, side)), 2) * 3) + 0.05
+    scene += rng.uniform(0.03, 0.08) * np.sqrt(np.clip(scene, 0, None)) * rng.standard_normal(scene.shape)
     labels = np.unique(nearest[:, 0], return_inverse=True)[1].reshape(side, side).astype(np.int32) + 1
-    return np.clip(state, 0, 1).astype(np.float32), labels
+    return np.clip(scene, 0, 1).astype(np.float32), labels
 
 
 def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
     """Train an actor; label the test images by it, and once more refined."""
     from segcritic.datasets.embryo import embryos
     from segcritic.graph.project import UNLABELLED
-    from segcritic.search.refine import refine
     from segcritic.stateless.label_rewards import supervised
-    from segcritic.stateless.predict import segment
-    from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.state import make_state
-    from segcritic.stateless.train import train
 
-    settings = TrainSettings() if run.steps is None else replace(TrainSettings(), steps=run.steps)
     channels = next((channels for channels, name in LEARNED.items() if name == run.method), 0)
-    if channels:
-        network = replace(settings.network, pixel_features=channels, unet_widths=UNET_WIDTHS)
-        settings = replace(settings, network=network)
+    network = {"pixel_features": channels, "unet_widths": UNET_WIDTHS} if channels else {}
     assert run.seed is not None
     start = time.process_time()
     states = []
@@ -214,19 +200,13 @@ def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
             known = np.full(truth.shape, UNLABELLED, np.int32)
             known[:PATCH, :PATCH] = truth[:PATCH, :PATCH]
         states.append(supervised(make_state(image, rules), known, f"image {number}").lean(keep_pixels=channels > 0))
-    actor = train(states, Scorer(rules), settings, seed=run.seed)
-    if actor.interrupted:
-        raise KeyboardInterrupt
-    training = time.process_time() - start
-    policy, rows = actor.policy(), []
-    scorer = Scorer(rules)
-    for name, refined in ((run.method, False), (f"{run.method}, refined", True)):
-        start, labels = time.process_time(), []
-        for image, _ in tests:
-            state = make_state(image, rules)
-            found = segment(state, policy, scorer)
-            labels.append((refine(state, found, scorer) if refined else found).labels)
-        rows.append(_row(name, labels, tests, time.process_time() - start, training))
+    policy = trained(states, rules, settings_for(run.steps, network), run.seed).policy()
+    training, rows = time.process_time() - start, []
+    for refined in (False, True):
+        labels, spent = timed(
+            lambda pair, refined=refined: label(policy, make_state(pair[0], rules), rules, refined), tests
+        )
+        rows.append(_row(f"{run.method}{', refined' * refined}", labels, tests, sum(spent), training))
     return rows
 
 
@@ -249,6 +229,7 @@ def cut(state: "State", level: float, boundary: str, rules: "Rules | None" = Non
     """
     from segcritic.graph import Edge
     from segcritic.graph.partition import multicut
+    from segcritic.rules import Scorer
     from segcritic.stateless.environment import evaluate_partition
 
     graph = state.graph

@@ -5,83 +5,93 @@ from collections.abc import Callable
 from statistics import mean, median
 from typing import Any
 
-import common
-from common import ordinal, spread
-from nuclei_peers import FEW
-from nuclei_runs import LEARNERS, LIMITS, Run
+from benchmarks.lib.command import command
+from benchmarks.lib.images import NUCLEI_TEXT, nuclei_pairs
+from benchmarks.lib.runs import LEARNERS
+from benchmarks.lib.tables import COSTS, costs, machine, mixed, ordinal, spread, table
+from benchmarks.nuclei.methods import BOUND, FEW, LIMITS, RULES, Run
+from benchmarks.nuclei.runs import METRICS
 
-METRICS = ("mAP", "AP50", "AP75")
-NETWORK_MINUTES = 11  # of the processor of docs/peers.md, as benchmarks/boundary_nets.py tells
+HEAD = (*METRICS, *COSTS)
+NETWORK_MINUTES = 11  # of the processor of docs/peers.md, as the training of a boundary network tells
+
+Results = dict[Run, dict[str, Any]]
+
+
+def by_seed(results: list[dict[str, Any]], images: Callable[[dict[str, Any]], list[dict[str, float]]]) -> list[str]:
+    """Cells of the scores: the mean over all images of all folds of a seed, then mean and deviation over the seeds."""
+    seeds: dict[int | None, list[dict[str, float]]] = {}
+    for result in results:
+        seeds.setdefault(result["seed"], []).extend(images(result))
+    return [spread([mean(image[metric] for image in each) for each in seeds.values()]) for metric in METRICS]
 
 
 def cells(results: list[dict[str, Any]]) -> list[str]:
-    """Scores and costs of the runs of one row, the seeds apart: mean and standard deviation over the seeds.
-
-    The score of a seed is the mean over all images of all its folds.
-    """
-    by_seed: dict[int | None, list[dict[str, Any]]] = {}
-    for result in results:
-        by_seed.setdefault(result["seed"], []).append(result)
-    scores = [
-        [mean(row[metric] for result in one for row in result["scores"]) for one in by_seed.values()]
-        for metric in METRICS
-    ]
-    trained = [result["training_seconds"] for result in results if result["training_seconds"] is not None]
-    return [
-        *(spread(values) for values in scores),
-        f"{mean(trained):.0f}" if trained else "-",
-        f"{mean(seconds for result in results for seconds in result['image_seconds']):.2f}",
-        f"{max(result['peak_megabytes'] for result in results) / 1000:.2f}",
-    ]
+    """Scores and costs of the runs of one row."""
+    if not results:
+        return ["not run"] + ["-"] * (len(HEAD) - 1)
+    return [*by_seed(results, lambda result: result["scores"]), *costs(results)]
 
 
-HEAD = (*METRICS, "training, s", "s / image", "peak memory, GB")
+def complete(wanted: list[Run], results: Results) -> list[dict[str, Any]]:
+    """Results of those seeds of which all folds are there."""
+    seeds = {run.seed for run in wanted} - {run.seed for run in wanted if run not in results}
+    return [results[run] for run in wanted if run.seed in seeds]
+
+
+def grouped(runs: list[Run], results: Results, name: Callable[[Run], str], count_steps: bool = False) -> str:
+    """A table of one row for each name that the runs are given; `count_steps`: with the number of updates."""
+    rows = []
+    for row in dict.fromkeys(map(name, runs)):
+        there = complete([run for run in runs if name(run) == row], results)
+        seeds = len({result["seed"] for result in there} - {None})
+        if there and there[0].get("superpixels"):
+            row = f"{row} (median {median(result['superpixels'] for result in there):.0f} of them)"
+        row += f" ({seeds} seed{'s' * (seeds > 1)})" * (seeds > 0)
+        steps = [f"{mean(result['steps'] for result in there):,.0f}" if there else "-"] * count_steps
+        rows.append([row, *steps, *cells(there)])
+    return table(("", *["steps"] * count_steps, *HEAD), rows)
 
 
 def cost_text(threads: int) -> str:
-    return f"""**Machine.** {common.machine(threads)}
+    return f"""**Machine.** {machine(threads)}
 Seconds are of the processor. Training counts from the pixels in memory to the trained actor (superpixels, features,
 updates), mean over the runs; s / image from pixels to labels. Memory is the largest of a run's process, which holds all
 images of its training."""
 
 
-def command_text(arguments: Namespace, options: tuple[str, ...], results: dict[Run, dict[str, Any]]) -> str:
-    """The command; and a warning where the cache mixes runs of different code."""
-    text = f"**Command.** `{common.command(arguments, options)}`"
-    codes = {result["code"] for result in results.values()}
-    if len(codes) > 1:
-        text += f"\n\n**Mixed code.** These runs come from {len(codes)} states of the code; empty the cache for one."
-    return text
+def command_text(arguments: Namespace, results: Results, *options: str) -> str:
+    return f"**Command.** `{command(arguments, *options)}`{mixed(results.values())}"
 
 
-def page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
-    """The text of docs/nuclei.md."""
+def split_text(arguments: Namespace) -> str:
+    n_images = len(nuclei_pairs(arguments.data, arguments.images))
+    only = f" Only fold {arguments.fold} was run." if arguments.fold is not None else ""
+    return f"""**Data and split.** {NUCLEI_TEXT}
+{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {ordinal(arguments.folds)} image of
+the list sorted by name, starting at the f-th. Everything that learns, learns on the other images.{only}"""
+
+
+def n_steps(arguments: Namespace) -> int:
     from segcritic.stateless.settings import TrainSettings
 
-    rows = []
-    for method in dict.fromkeys(run.method for run in runs):
-        wanted = [run for run in runs if run.method == method]
-        # a seed counts when all of its folds are there
-        seeds = {run.seed for run in wanted} - {run.seed for run in wanted if run not in results}
-        there = [results[run] for run in wanted if run.seed in seeds]
-        name = f"rules only, no labels ({len(seeds)} seeds)" if method == "rules only" else method
-        if method == "bound" and there:
-            name = f"bound of the superpixels (median {there[0]['superpixels']:.0f} of them)"
-        rows.append([name, *(cells(there) if there else ["not run"] + ["-"] * (len(HEAD) - 1))])
-    n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
+    return arguments.steps or TrainSettings().steps
+
+
+def rules_alone(runs: list[Run], results: Results, arguments: Namespace) -> str:
+    """The text of docs/nuclei.md."""
+    names = {BOUND: "bound of the superpixels", RULES: "rules only, no labels"}
     return f"""# Nuclei: rules alone
 
 mAP: mean of TP / (TP + FP + FN) over the IoU thresholds .50, .55, ... .95, then over the images; AP50 and AP75: at one
 threshold. Of several seeds: mean ± standard deviation, not the best. The bound gives each superpixel to the true
 nucleus that covers most of it; outlines that settle afterwards may pass it a little.
 
-**Data and split.** {common.NUCLEI_TEXT}
-{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {ordinal(arguments.folds)} image of
-the list sorted by name, starting at the f-th; the actor is trained on the other images, without labels, and its labels
-of the held-out ones are scored.
+{split_text(arguments)} Actors train without
+labels, and their labels of the held-out images are scored.
 
 **Method.** Rules `{arguments.rules}` ("rough": the typical size comes from each image itself), default settings,
-{arguments.steps or TrainSettings().steps} steps, seeds {", ".join(map(str, arguments.seeds))}.
+{n_steps(arguments)} steps, seeds {", ".join(map(str, arguments.seeds))}.
 
 **Tuning.** Nothing is fitted to the held-out images of a fold. But the constants of superpixels, rules and training
 were settled while looking at scores on this same list, so expect a little less elsewhere. The settings of the distance
@@ -89,96 +99,60 @@ watershed are the best found on this list with its truth, which favours it; Otsu
 
 {cost_text(arguments.threads)}
 
-{command_text(arguments, ("quick", "images", "folds", "seeds", "steps"), results)}
+{command_text(arguments, results, "images", "folds", "fold", "seeds", "steps")}
 
-{common.table(("", *HEAD), rows)}
+{grouped(runs, results, lambda run: names.get(run.method, run.method))}
 """
 
 
-def learners_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+def learners(runs: list[Run], results: Results, arguments: Namespace) -> str:
     """The text of docs/learners.md."""
-
-    def compared(by_time: bool) -> str:
-        rows = []
-        for learner in LEARNERS:
-            wanted = [run for run in runs if run.learner == learner and (run.seconds is not None) == by_time]
-            there = [results[run] for run in wanted if run in results]
-            done = [f"{mean(result['steps'] for result in there):,.0f}"] if there else ["not run"]
-            rows.append([f"{learner} ({len(there)} seeds)", *done, *(cells(there) if there else ["-"] * len(HEAD))])
-        return common.table(("learner", "steps", *HEAD), rows)
-
-    n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
+    for_steps, for_seconds = (
+        grouped(
+            [run for run in runs if (run.seconds is not None) == timed], results, lambda run: str(run.learner), True
+        )
+        for timed in (False, True)
+    )
+    counts = " and ".join(f"{settings['samples']} for `{name}`" for name, settings in LEARNERS.items())
+    n_images = len(nuclei_pairs(arguments.data, arguments.images))
     return f"""# Two ways to learn from the same rewards
 
 `samples`: several partitions per image, each subgraph's reward against the mean of the others, no critic. `critic`: the
 paper's soft actor-critic (eq. 2 and 4). Environment, actor, rules and images are the same; see [method.md](method.md).
 
-**Data and split.** {common.NUCLEI_TEXT}
+**Data and split.** {NUCLEI_TEXT}
 {n_images} images; every {ordinal(arguments.folds)} of the list sorted by name is held out, the others train without
 labels. Seeds {", ".join(map(str, arguments.seeds))}: mean ± standard deviation.
 
 **Tuning.** Both run with the same default settings, which were chosen for `samples`; `critic` was not tuned for
-itself. Partitions per image and step: 16 for `samples`, 2 for `critic`,
+itself. Partitions per image and step: {counts},
 since a critic costs as much for each of them as an actor. Equal seconds: {arguments.seconds:g} s of wall time for the
 updates, the learning rate falling over that time.
 
 {cost_text(arguments.threads)}
 
-{command_text(arguments, ("compare_learners", "quick", "images", "folds", "seeds", "steps", "seconds"), results)}
+{command_text(arguments, results, "compare_learners", "images", "folds", "seeds", "steps", "seconds")}
 
 ## At equal steps
 
-{compared(by_time=False)}
+{for_steps}
 
 ## At equal seconds
 
-{compared(by_time=True)}
+{for_seconds}
 """
 
 
-def complete(wanted: list[Run], results: dict[Run, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Results of those seeds of which all folds are there."""
-    seeds = {run.seed for run in wanted} - {run.seed for run in wanted if run not in results}
-    return [results[run] for run in wanted if run.seed in seeds]
-
-
-def grouped(runs: list[Run], results: dict[Run, dict[str, Any]], name: Callable[[Run], str]) -> str:
-    """A table of one row for each name that the runs are given."""
-    rows = []
-    for row in dict.fromkeys(map(name, runs)):
-        there = complete([run for run in runs if name(run) == row], results)
-        seeds = len({result["seed"] for result in there} - {None})
-        if there and there[0].get("superpixels"):
-            row = f"{row} (median {median(result['superpixels'] for result in there):.0f} superpixels)"
-        row += f" ({seeds} seed{'s' * (seeds > 1)})" * (seeds > 0)
-        rows.append([row, *(cells(there) if there else ["not run"] + ["-"] * (len(HEAD) - 1))])
-    return common.table(("", *HEAD), rows)
-
-
-def split_text(arguments: Namespace) -> str:
-    n_images = len(common.nuclei_pairs(arguments.data, arguments.images))
-    only = f" Only fold {arguments.fold} was run." if arguments.fold is not None else ""
-    return f"""**Data and split.** {common.NUCLEI_TEXT}
-{n_images} images, {arguments.folds}-fold cross-validation: fold f holds out every {ordinal(arguments.folds)} image of
-the list sorted by name, starting at the f-th. Everything that learns, learns on the other images.{only}"""
-
-
-def peers_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+def peers(runs: list[Run], results: Results, arguments: Namespace) -> str:
     """The text of docs/peers.md."""
-
-    from baselines.contrastive import CHANNELS
-    from segcritic.stateless.settings import TrainSettings
-
-    steps = arguments.steps or TrainSettings().steps
+    from benchmarks.baselines.contrastive import CHANNELS
 
     def name(run: Run) -> str:
         cut = {None: "", "network": "U-Net superpixels", "truth-cut": "truth-cut superpixels"}[run.superpixels]
-        if run.method == "rules only":
+        if run.method == RULES:
             how = "labels of all training images" if run.labelled else "rules only"
             return f"{how}{', Dice of edges' if run.label_reward == 'edges' else ''}, {cut}"
-        if run.method == "bound":
-            return f"bound, {cut}"
-        return f"{run.method}, {cut}" if run.superpixels == "truth-cut" else run.method
+        return f"{run.method}, {cut}" if run.superpixels == "truth-cut" or run.method == BOUND else run.method
 
     return f"""# Nuclei: with a boundary network, and other methods
 
@@ -196,7 +170,7 @@ method. "labels": the actor is rewarded for agreement of objects with the labels
 rules, or by the Dice score of the edges of each subgraph (`label_reward: edges`, the paper's A.10). Bound: each
 superpixel is given to the true nucleus that covers most of it.
 
-**Contrastive embedding + clustering.** `baselines.contrastive`: a network of the same build, size, updates
+**Contrastive embedding + clustering.** `benchmarks.baselines.contrastive`: a network of the same build, size, updates
 and labels, which predicts the foreground and {CHANNELS} numbers per pixel by the discriminative loss of De Brabandere,
 Neven and Van Gool (2017), with that publication's margins; to two of them the pixel's position is added, since crops
 and images have different borders to be told apart by; a mean shift in each connected component of the foreground makes
@@ -206,13 +180,13 @@ the objects.
 watershed and the gradient multicut are good ones found on images of this list with their truth, which favours them. The
 U-Net's input, size and training were changed four times after a look at a held-out fold, and the contrastive network
 has them from there. Its bandwidth and least area, and that positions are added, were chosen by scores on the training
-images of the first of two folds. Actors: {steps} steps.
+images of the first of two folds. Actors: {n_steps(arguments)} steps.
 
 {cost_text(arguments.threads)} The U-Net's own training
 (about {NETWORK_MINUTES} minutes a fold) and maps (half a second an image) are made beforehand and not in the table. The
 contrastive network's training is not in it either, but its s / image is from pixels to labels.
 
-{command_text(arguments, ("peers", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
+{command_text(arguments, results, "peers", "images", "folds", "fold", "seeds", "steps")}
 
 {grouped(runs, results, name)}
 
@@ -221,12 +195,8 @@ StarDist and Cellpose run in the same table for those who have them: `--stardist
 """
 
 
-def few_labels_page(runs: list[Run], results: dict[Run, dict[str, Any]], arguments: Namespace) -> str:
+def few_labels(runs: list[Run], results: Results, arguments: Namespace) -> str:
     """The text of docs/few_labels.md."""
-
-    from segcritic.stateless.settings import TrainSettings
-
-    steps = arguments.steps or TrainSettings().steps
 
     def name(run: Run) -> str:
         if run.labelled is None:
@@ -245,12 +215,12 @@ as in [nuclei.md](nuclei.md); of several seeds mean ± standard deviation. A see
 
 {split_text(arguments)}
 
-**Method.** Rules `{arguments.rules}`, superpixels of the raw image, default settings, {steps} steps, seeds
+**Method.** Rules `{arguments.rules}`, superpixels of the raw image, default settings, {n_steps(arguments)} steps, seeds
 {", ".join(map(str, arguments.seeds))}.
 
 {cost_text(arguments.threads)}
 
-{command_text(arguments, ("few_labels", "quick", "images", "folds", "fold", "seeds", "steps"), results)}
+{command_text(arguments, results, "few_labels", "images", "folds", "fold", "seeds", "steps")}
 
 {grouped([run for run in runs if run.method != LIMITS], results, name)}
 
@@ -271,17 +241,8 @@ def limits_table(results: list[dict[str, Any]]) -> str:
     """Mean scores by what the truth told, over the images of a seed and then over the seeds."""
     if not results:
         return "Not run."
-    by_seed: dict[int, list[dict[str, Any]]] = {}
-    for result in results:
-        by_seed.setdefault(result["seed"], []).append(result["limits"])
-    rows = []
-    for row in results[0]["limits"]:
-        scores = [
-            [mean(score[metric] for limits in folds for score in limits[row]) for folds in by_seed.values()]
-            for metric in METRICS
-        ]
-        rows.append([row, *map(spread, scores)])
-    return common.table(("labels", *METRICS), rows)
+    rows = [[row, *by_seed(results, lambda result, row=row: result["limits"][row])] for row in results[0]["limits"]]
+    return table(("labels", *METRICS), rows)
 
 
 def network_text() -> str:
