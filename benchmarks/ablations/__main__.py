@@ -4,33 +4,34 @@ On generated circles, and with --data on nuclei. Training never sees a label. Ev
 cache, so that the same command goes on where it was stopped, and then makes docs/ablations.md from the cache.
 """
 
-import sys
 from argparse import Namespace
 from pathlib import Path
+from statistics import mean
 from textwrap import fill
+from typing import Any
 
-import common
-from ablation_runs import (
+from benchmarks.ablations.runs import (
     BY_OBJECT,
-    CIRCLES,
     CRITIC_BY_OBJECT,
     DEFAULT,
     FEW,
     LEARNED_ALONE,
     SIDE,
     STEPS,
-    UNET_WIDTHS,
     UNTRAINED,
     VARIATIONS,
-    Results,
     Study,
     learned,
-    run_all,
+    measured,
 )
-from common import ordinal, spread
-from nuclei_runs import SAMPLES
+from benchmarks.lib.cache import run_all
+from benchmarks.lib.command import command, parser, run
+from benchmarks.lib.images import CIRCLES, NUCLEI, NUCLEI_TEXT
+from benchmarks.lib.runs import LEARNERS, UNET_WIDTHS
+from benchmarks.lib.tables import difference, machine, mixed, ordinal, spread, table
 
-OPTIONS = ("quick", "data", "circles", "circle_steps", "images", "folds", "seeds", "steps")
+Results = dict[tuple[str, int], dict[str, Any]]
+"""By variation and seed."""
 
 PAPER_CLAIMS = (
     ("Subgraphs beat objects (A.3): learner `samples`", DEFAULT, BY_OBJECT),
@@ -70,40 +71,42 @@ def main_table(study: Study, results: Results, n_seeds: int) -> str:
         name = variation if done == n_seeds else f"{variation} ({done} of {n_seeds} seeds)"
         values = [spread(column(results, variation, metric)) for metric in ("mAP", "AP50", "reward")]
         rows.append([name, *values, spread(column(results, variation, "training_seconds"), ".0f")])
-    return common.table(("", "mAP", "AP50", "reward", "training, s"), rows)
+    return table(("", "mAP", "AP50", "reward", "training, s"), rows)
 
 
 def verdict(results: Results, better: str, other: str) -> str:
     """Difference of two rows, seed by seed: mean ± standard deviation, and what a t-test says of it."""
-    import numpy as np
-    from scipy.stats import t
-
-    pairs = [
-        (results.get((better, seed)), results.get((other, seed))) for seed in sorted({seed for _, seed in results})
-    ]
-    gains = [one["mAP"] - two["mAP"] for one, two in pairs if one is not None and two is not None]
-    if len(gains) < 2:
+    seeds = [seed for row, seed in results if row == better and (other, seed) in results]
+    if len(seeds) < 2:
         return "not run"
-    mean, sd = np.mean(gains), np.std(gains, ddof=1)
-    clear = abs(mean) > t.ppf(0.975, len(gains) - 1) * sd / np.sqrt(len(gains)) and abs(mean) >= 0.0005
-    answer = ("yes" if mean > 0 else "no, the reverse") if clear else "within the spread"
-    untrained = np.mean(column(results, UNTRAINED, "mAP"))
-    if max(np.mean(column(results, row, "mAP")) for row in (better, other)) < untrained:
+    gain = difference(*([results[row, seed]["mAP"] for seed in seeds] for row in (better, other)))
+    answer = ("yes" if gain.mean > 0 else "no, the reverse") if gain.clear else "within the spread"
+    untrained = column(results, UNTRAINED, "mAP")
+    if untrained and max(mean(column(results, row, "mAP")) for row in (better, other)) < mean(untrained):
         answer = "cannot be told, neither has learned"
-    return f"{answer} ({mean:+.3f} ± {sd:.3f})"
+    return f"{answer} {gain}"
 
 
-def page(studies: dict[Study, Results], arguments: Namespace) -> str:
-    """The text of docs/ablations.md."""
+def page(arguments: Namespace) -> str:
+    """Do the runs that are missing, and write the text of docs/ablations.md."""
     from segcritic.stateless.settings import TrainSettings
 
+    todo = [Study("circles", arguments.circles, arguments.circle_steps)]
+    if arguments.data is not None:
+        todo.append(
+            Study("nuclei", arguments.images, arguments.steps, arguments.folds, str(arguments.data), PAPER_ROWS)
+        )
+    studies: dict[Study, Results] = {}
+    for study in todo:
+        found = run_all(study.runs(arguments.seeds), arguments.cache, measured, arguments.from_cache)
+        studies[study] = {(each.variation, each.seed): result for each, result in found.items()}
     texts = {
         "circles": "{s.n} generated images for training, drawn anew for each seed, and {s.n} others for testing, the"
         " same for all: `circles({s.n}, seed, "
         + ", ".join(f"{k}={v}" for k, v in CIRCLES.items())
         + ")`, built-in rules"
         " `circles`, {s.steps} steps.",
-        "nuclei": common.NUCLEI_TEXT.replace("\n", " ")
+        "nuclei": NUCLEI_TEXT.replace("\n", " ")
         + f" {{s.n}} images, evenly spread over the list sorted by name, of each the middle {SIDE} x {SIDE} pixels;"
         " every {nth} one, from the first on, is held out, the others train without labels. Built-in rules `nuclei`,"
         " {s.steps} steps.",
@@ -114,7 +117,7 @@ def page(studies: dict[Study, Results], arguments: Namespace) -> str:
         f"{main_table(study, results, len(arguments.seeds))}"
         for study, results in studies.items()
     )
-    claims = common.table(
+    claims = table(
         ("claim", *(study.name for study in studies)),
         [
             [claim, *(verdict(results, *rows) for results in studies.values())]
@@ -122,8 +125,8 @@ def page(studies: dict[Study, Results], arguments: Namespace) -> str:
         ],
     )
     told = Namespace(**vars(arguments) | {"data": arguments.data is not None})  # where they lie is nobody's business
-    codes = {result["code"] for results in studies.values() for result in results.values()}
-    mixed = f"\n\n**Mixed code.** These runs come from {len(codes)} states of the code." if len(codes) > 1 else ""
+    options = ("data", "circles", "circle_steps", "images", "folds", "seeds", "steps")
+    everything = [result for results in studies.values() for result in results.values()]
     return f"""# Ablations
 
 The default settings, and each of them changed alone: no row was tuned for itself, and all rows of a table learn for the
@@ -140,17 +143,17 @@ starts from. "{BY_OBJECT}": an edge is rewarded with the mean over its objects' 
 ran with 4 partitions, since later steps need an actor for each of them, and so compares with
 "{FEW}". Learned features: a U-Net of widths
 {", ".join(map(str, UNET_WIDTHS))}, trained end to end (the paper's has 32 to 256 and
-was pre-trained; its hand-made features are position and size alone). Learner `critic` tries {SAMPLES["critic"]}
+was pre-trained; its hand-made features are position and size alone). Learner `critic` tries {LEARNERS["critic"]["samples"]}
 partitions.
 
 **Tuning.** The default settings were chosen for `samples` while looking at scores on the same list of nuclei; all
 other rows run with what suited it. The number of steps on circles was chosen after a look at their scores of seed 0:
 after 100 steps nearly all rows had come to the same partitions, and nothing could be told.
 
-**Machine.** {common.machine(arguments.threads)}
+**Machine.** {machine(arguments.threads)}
 Other programs were running.
 
-**Command.** `{common.command(told, OPTIONS)}`{mixed}
+**Command.** `{command(told, *options)}`{mixed(everything)}
 
 {tables}
 
@@ -165,42 +168,15 @@ two may be clear by chance, and few seeds show only what is large. "Neither has 
 """
 
 
-def main() -> int:
-    parser = common.parser(__doc__, "ablations.md")
-    parser.add_argument("--data", nargs="?", const=common.NUCLEI, type=Path, help="nuclei as well, from this folder")
-    parser.add_argument("--cache", type=Path, default=Path("runs/ablations"), help="folder of the finished runs")
-    parser.add_argument("--from-cache", action="store_true", help="run nothing: a page from the runs that are there")
-    parser.add_argument("--circles", type=int, default=12, help="images of circles, for training and for testing")
-    parser.add_argument("--images", type=int, default=24, help="images of nuclei, evenly spread over the list")
-    parser.add_argument("--folds", type=int, default=3, help="one part of so many of the nuclei is held out")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--steps", type=int, default=80, help="updates on nuclei")
-    parser.add_argument("--circle-steps", type=int, default=40, help="updates on circles")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.circles, arguments.images, arguments.seeds = 2, 4, [0, 1]
-        arguments.steps = arguments.circle_steps = 2
-    common.use_threads(arguments.threads)
-    import torch
-
-    from segcritic.errors import UserError
-
-    torch.set_num_threads(arguments.threads)
-    studies = [Study("circles", arguments.circles, arguments.circle_steps)]
-    if arguments.data is not None:
-        nuclei = Study("nuclei", arguments.images, arguments.steps, arguments.folds, str(arguments.data), PAPER_ROWS)
-        studies.append(nuclei)
-    try:
-        results = {study: run_all(study, arguments.seeds, arguments.cache, arguments.from_cache) for study in studies}
-    except UserError as error:
-        print(f"ablations.py: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nablations.py: stopped; the same command goes on from {arguments.cache}", file=sys.stderr)
-        return 130
-    common.write_page(page(results, arguments), arguments, "ablations.md")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    quick = {"circles": 2, "images": 4, "seeds": [0, 1], "steps": 2, "circle_steps": 2}
+    options = parser(
+        __doc__, "ablations", page, page="ablations.md", quick=quick, seeds=(0, 1, 2, 3, 4), cache="ablations"
+    )
+    options.add_argument("--data", nargs="?", const=NUCLEI, type=Path, help="nuclei as well, from this folder")
+    options.add_argument("--circles", type=int, default=12, help="images of circles, for training and for testing")
+    options.add_argument("--images", type=int, default=24, help="images of nuclei, evenly spread over the list")
+    options.add_argument("--folds", type=int, default=3, help="one part of so many of the nuclei is held out")
+    options.add_argument("--steps", type=int, default=80, help="updates on nuclei")
+    options.add_argument("--circle-steps", type=int, default=40, help="updates on circles")
+    run(options)

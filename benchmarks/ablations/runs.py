@@ -1,27 +1,18 @@
 """One run of the ablations, kept as JSON: what is varied, and on which images."""
 
 import functools
-import hashlib
-import json
-import sys
 import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import common
-from nuclei_runs import SAMPLES, code_digest
-from segcritic.rules import Scorer
+from benchmarks.lib.digest import file_name
+from benchmarks.lib.images import CIRCLES, TEST_SEED, Pairs, nuclei_pairs, read, ready
+from benchmarks.lib.runs import LEARNERS, UNET_WIDTHS, judged, label, scores, settings_for, trained, untrained
 
 if TYPE_CHECKING:
     from segcritic.rules import Rules
-    from segcritic.stateless.policy import Policy
     from segcritic.stateless.settings import TrainSettings
-    from segcritic.stateless.state import State
 
-UNET_WIDTHS = (8, 16, 32)
-CIRCLES = {"shape": (128, 128), "count": (3, 7), "ground": 0.12, "contrast": 0.12}
-TEST_SEED = 100_000
 SIDE = 128  # pixels; of nuclei the middle of each image, since every run costs in proportion
 UNTRAINED, DEFAULT = "not trained", "default"
 FEW, STEPS = "4 partitions", "3 steps per episode, 4 partitions"
@@ -42,9 +33,9 @@ BY_OBJECTS = {"credit_by": "object", "network": {"subgraph_sizes": (1,)}}
 VARIATIONS: dict[str, dict[str, Any]] = {
     UNTRAINED: {},
     DEFAULT: {},
-    "learner critic": {"learner": "critic", "samples": SAMPLES["critic"]},
+    "learner critic": LEARNERS["critic"],
     BY_OBJECT: BY_OBJECTS,
-    CRITIC_BY_OBJECT: {"learner": "critic", "samples": SAMPLES["critic"], **BY_OBJECTS},
+    CRITIC_BY_OBJECT: LEARNERS["critic"] | BY_OBJECTS,
     "credit of the maximum": {"credit": "maximum"},
     "subgraphs of 1 edge": {"network": {"subgraph_sizes": (1,)}},
     "subgraphs of 6": {"network": {"subgraph_sizes": (6,)}},
@@ -87,40 +78,42 @@ class Study:
 
     def settings(self, variation: str) -> "TrainSettings":
         """The default settings but for what the variation changes."""
-        from segcritic.stateless.settings import TrainSettings
+        return settings_for(self.steps, **VARIATIONS[variation])
 
-        changes = dict(VARIATIONS[variation])
-        default = TrainSettings(steps=self.steps)
-        return replace(default, **(changes | {"network": replace(default.network, **changes.pop("network", {}))}))
+    def runs(self, seeds: list[int]) -> "list[Run]":
+        """All runs; seed by seed, since images are made ready once for all variations."""
+        return [Run(self, variation, seed) for seed in seeds for variation in self.rows]
 
-    def file_name(self, variation: str, seed: int) -> str:
+
+@dataclass(frozen=True)
+class Run:
+    """One training."""
+
+    study: Study
+    variation: str
+    seed: int
+
+    def file_name(self) -> str:
         """A name to recognise, and a digest of all that determines the result (but code, and where the data lie)."""
-        what = [self.name, self.n, self.folds, variation == UNTRAINED, seed]
-        what += [self.settings(variation).to_dict(), self.rules().to_yaml()]
-        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:10]
-        return f"{self.name}-{variation.replace(' ', '_')}-seed{seed}-{digest}.json"
-
-
-Pairs = list[tuple["State", Any]]
+        study = self.study
+        what = [study.name, study.n, study.folds, self.variation == UNTRAINED, self.seed]
+        what += [study.settings(self.variation).to_dict(), study.rules().to_yaml()]
+        return file_name([study.name, self.variation, f"seed{self.seed}"], what)
 
 
 @functools.lru_cache(maxsize=1)
 def images_of(study: Study, seed: int) -> tuple[Pairs, Pairs]:
     """Training and held-out images, made ready, with their true labels; of the circles each seed trains on its own."""
     from segcritic.datasets.circles import circles
-    from segcritic.io.images import read_image, read_labels
-    from segcritic.stateless.state import make_state
 
     if study.name == "circles":
-        parts = circles(study.n, seed, **CIRCLES), circles(study.n, TEST_SEED, **CIRCLES)
+        training, held_out = circles(study.n, seed, **CIRCLES), circles(study.n, TEST_SEED["circles"], **CIRCLES)
     else:
-        pairs = [
-            (middle(read_image(image).pixels), middle(read_labels(labels)))
-            for image, labels in common.nuclei_pairs(Path(study.data), study.n)
-        ]
-        parts = [pair for k, pair in enumerate(pairs) if k % study.folds], pairs[:: study.folds]
-    training, held_out = ([(make_state(pixels, study.rules()), true) for pixels, true in part] for part in parts)
-    return training, held_out
+        files = read(nuclei_pairs(study.data, study.n))
+        pairs = [(middle(pixels), middle(labels)) for pixels, labels in zip(*files, strict=True)]
+        training = [pair for k, pair in enumerate(pairs) if k % study.folds]
+        held_out = pairs[:: study.folds]
+    return ready(training, study.rules()), ready(held_out, study.rules())
 
 
 def middle(pixels: Any) -> Any:
@@ -129,53 +122,17 @@ def middle(pixels: Any) -> Any:
     return pixels[first[0] : first[0] + SIDE, first[1] : first[1] + SIDE]
 
 
-def run(study: Study, variation: str, seed: int) -> dict[str, Any]:
-    """Train once; scores, reward and cost, JSON-able."""
-    import torch
-
-    from segcritic.stateless.policy import FeatureScale
-    from segcritic.stateless.train import train
-    from segcritic.stateless.variants.choose import new_learner
-
-    rules, settings = study.rules(), study.settings(variation)
-    training, held_out = images_of(study, seed)
-    states = [state for state, _ in training]
-    start = time.process_time()
-    if variation == UNTRAINED:
-        policy = new_learner(settings, FeatureScale.of(states), seed, torch.device("cpu")).policy
+def measured(run: Run) -> dict[str, Any]:
+    """Train once; means of the scores over the held-out images, reward of the mean actions there, and cost."""
+    rules, settings = run.study.rules(), run.study.settings(run.variation)
+    training, held_out = images_of(run.study, run.seed)
+    states, tests = [state for state, _ in training], [state for state, _ in held_out]
+    start, seconds = time.process_time(), None
+    if run.variation == UNTRAINED:
+        policy = untrained(states, settings, run.seed).policy
     else:
-        actor = train(states, Scorer(rules), settings, seed=seed)
-        if actor.interrupted:
-            raise KeyboardInterrupt
-        policy = actor.policy()
-    seconds = None if variation == UNTRAINED else time.process_time() - start
-    return measured(policy, held_out, rules) | {"training_seconds": seconds, "seed": seed, "code": code_digest()}
-
-
-def measured(policy: "Policy", held_out: Pairs, rules: "Rules") -> dict[str, Any]:
-    """Scores on the held-out images, means over them, and the reward of the policy's mean actions there."""
-    from segcritic.metrics import evaluate
-    from segcritic.stateless.adapt import mean_reward
-    from segcritic.stateless.predict import segment
-
-    labels = [segment(state, policy, Scorer(rules)).labels for state, _ in held_out]
-    rows = evaluate(labels, [true for _, true in held_out]).rows
-    scores = {name: sum(row[name] for row in rows) / len(rows) for name in ("mAP", "AP50")}
-    return scores | {"reward": mean_reward(policy, [state for state, _ in held_out], Scorer(rules))}
-
-
-Results = dict[tuple[str, int], dict[str, Any]]
-"""By variation and seed."""
-
-
-def run_all(study: Study, seeds: list[int], cache: Path, from_cache: bool) -> Results:
-    """Results from the cache or made now, unless `from_cache`."""
-    found: Results = {}
-    for seed in seeds:  # outermost: an image is made ready once for all variations
-        for variation in study.rows:
-            path = cache / study.file_name(variation, seed)
-            if path.exists() or not from_cache:
-                if not path.exists():
-                    print(path.stem, file=sys.stderr, flush=True)
-                found[variation, seed] = common.kept(path, functools.partial(run, study, variation, seed))
-    return found
+        policy = trained(states, rules, settings, run.seed).policy()
+        seconds = time.process_time() - start
+    labels = [label(policy, state, rules) for state in tests]
+    found = scores(labels, [true for _, true in held_out], ("mAP", "AP50"))
+    return found | {"reward": judged(policy, tests, rules), "training_seconds": seconds, "seed": run.seed}

@@ -49,11 +49,11 @@ def sure_circles(image: NDArray[np.float32]) -> NDArray[np.int32]:
     assert wanted is not None
     found = likely_circles(normalise(image), rules.superpixels.settings["circles"]).relief(image.shape)
     sure = found.foreground * SURE >= wanted
-    return label(np.where(sure, found.instances, 0), connectivity=1).astype(np.int32)
+    return np.asarray(label(np.where(sure, found.instances, 0), connectivity=1), np.int32)
 
 
 def row(kind: str, arguments: Namespace) -> list[str]:
-    """Train and score on one kind of images: scores (mAP), of the model mean and deviation over the seeds, and costs."""
+    """Train and score on one kind of images: scores, of the model mean and deviation over the seeds, and costs."""
     import segcritic
     from benchmarks.baselines import largest_is_ground, otsu
     from segcritic.datasets.circles import circles
@@ -61,7 +61,7 @@ def row(kind: str, arguments: Namespace) -> list[str]:
     from segcritic.superpixels import superpixels
 
     settings = KINDS[kind][1]
-    images, truth = zip(*circles(arguments.test, TEST_SEED["circles"], **settings), strict=True)
+    images, truth = map(list, zip(*circles(arguments.test, TEST_SEED["circles"], **settings), strict=True))
     found, seconds, pieces = [], [], []
     for seed in arguments.seeds:
         unlabelled = [image for image, _ in circles(arguments.train, seed, **settings)]

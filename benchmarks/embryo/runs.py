@@ -162,15 +162,15 @@ def tissue_network(steps: int | None) -> "BoundaryNet":
 def tissue(seed: int, side: int = 192) -> tuple[NDArray[np.float32], Labels]:
     """Other cells with bright membranes, filling the image without order: (H, W) image in [0, 1], and labels 1..n."""
     from scipy import ndimage as ndi
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     rng = np.random.default_rng(seed)
     width = rng.uniform(18, 36)  # pixels, of a cell
     points = rng.uniform(-width, side + width, (round(((side + 2 * width) / width) ** 2), 2))
-    places = np.stack(np.mgrid[:side, :side], -1).reshape(-1, 2) + np.stack(
+    places = np.stack(tuple(np.mgrid[:side, :side]), -1).reshape(-1, 2) + np.stack(
         [ndi.gaussian_filter(rng.standard_normal((side, side)), 6).ravel() * 30 for _ in range(2)], -1
     )  # wavy borders
-    distance, nearest = cKDTree(points).query(places, 2)
+    distance, nearest = KDTree(points).query(places, 2)
     to_border = (distance[:, 1] - distance[:, 0]).reshape(side, side) / 2
     patchy = 1 - 0.6 * np.clip(ndi.gaussian_filter(rng.standard_normal((side, side)), 5) * 9, 0, 1)
     scene = rng.uniform(0.5, 0.8) * patchy * np.exp(-0.5 * (to_border / 1.2) ** 2)

@@ -11,13 +11,9 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-import common
-from ablation_runs import CIRCLES, UNET_WIDTHS
-from common import spread
-from figure_panels import Figure, Shown, grid, pieces_picture, small_png
-from figure_runs import (
+from benchmarks.figures.panels import Figure, Shown, grid, pieces_picture, small_png
+from benchmarks.figures.runs import (
     QUICK,
-    TEST_SEED,
     Plan,
     column,
     difference,
@@ -29,12 +25,15 @@ from figure_runs import (
     tests,
     told_apart,
 )
-from figure_seeds import figure_8
+from benchmarks.figures.seeds import figure_8
+from benchmarks.lib.command import command, parser, run, written_to
+from benchmarks.lib.images import CIRCLES, TEST_SEED, Pairs
+from benchmarks.lib.runs import UNET_WIDTHS, bound, scores
+from benchmarks.lib.tables import machine, mixed, score, spread, table
 
 if TYPE_CHECKING:
     from segcritic.stateless.state import State
 
-PAGE = "figures.md"
 REPULSIONS = (1.3, 1.6, 2.0, 2.5, 3.0)  # of the mutex watershed
 SCALE = 3  # of the pixels of circles; images of embryos are larger
 EMBRYO_SCALE = 2
@@ -47,16 +46,15 @@ def mutex_pieces(state: "State", repulsion: float) -> Any:
     return superpixels(state.image, "mutex", sigma=0.7, repulsion=repulsion)
 
 
-def _without_ground(pieces: Any) -> Any:
-    """The pieces as objects, but the largest as background."""
-    import numpy as np
-
-    return np.where(pieces == np.bincount(pieces.ravel()).argmax(), 0, pieces + 1).astype(np.int32)
+def limit(pairs: Pairs, *metrics: str) -> list[str]:
+    """A row of the table: what the superpixels of these images allow."""
+    truth = [true for _, true in pairs]
+    found = scores(bound((state.graph.superpixels for state, _ in pairs), truth), truth, metrics)
+    return ["superpixels' bound", *map(score, found.values())]
 
 
 def figure_4(plan: Plan, cache: Path) -> Figure:
-    from segcritic.graph.project import achievable_segmentation
-    from segcritic.metrics import evaluate
+    from benchmarks.baselines import largest_is_ground
 
     runs = [plan.rules_alone(seed) for seed in plan.seeds]
     results = [finished(run, cache) for run in runs]
@@ -64,9 +62,10 @@ def figure_4(plan: Plan, cache: Path) -> Figure:
     shown = Shown.of(runs[0], results[0], SCALE)
     pairs = tests(runs[0])
     truth = [true for _, true in pairs]
-    limit = evaluate([achievable_segmentation(state.graph.superpixels, true) for state, true in pairs], truth)
     simple = {
-        repulsion: evaluate([_without_ground(mutex_pieces(state, repulsion)) for state, _ in pairs], truth)
+        repulsion: scores(
+            [largest_is_ground(mutex_pieces(state, repulsion)) for state, _ in pairs], truth, ("mAP", "AP50")
+        )
         for repulsion in REPULSIONS
     }
     repulsion = max(simple, key=lambda each: simple[each]["mAP"])
@@ -80,13 +79,13 @@ def figure_4(plan: Plan, cache: Path) -> Figure:
                 shown.outlines(),
                 shown.objects(),
                 shown.rewards(),
-                ("the same without the ground", shown.labelled(_without_ground(pieces))),
+                ("the same without the ground", shown.labelled(largest_is_ground(pieces))),
             ],
         ]
     )  # fmt: skip
     rows = [
-        ["superpixels' bound", common.score(limit["mAP"]), common.score(limit["AP50"])],
-        ["mutex watershed", *(common.score(simple[repulsion][name]) for name in ("mAP", "AP50"))],
+        limit(pairs, "mAP", "AP50"),
+        ["mutex watershed", *map(score, simple[repulsion].values())],
         ["pre-trained, actor not trained", *means(before, "mAP", "AP50")],
         ["rules alone", *means(results, "mAP", "AP50")],
     ]
@@ -102,14 +101,12 @@ right the mutex watershed of the image, its repulsion ({repulsion:g}) the one of
 these test images*; the largest piece is the ground. Rewards are 0.5 (amber) where nothing is claimed to be a circle.
 {plan.steps} steps; {seconds(before)} s of pre-training, {seconds(results)} s of training.
 
-{common.table(("", "mAP", "AP50"), rows)}
+{table(("", "mAP", "AP50"), rows)}
 """
     return Figure(text, picture, [*before, *results])
 
 
 def figure_5(plan: Plan, cache: Path) -> Figure:
-    from segcritic.graph.project import achievable_segmentation
-    from segcritic.metrics import evaluate
     from segcritic.report.pictures import gray
     from segcritic.superpixels.lines import line_strength
 
@@ -130,15 +127,8 @@ def figure_5(plan: Plan, cache: Path) -> Figure:
             ],
         ]
     )
-    pairs = tests(runs[0])
     names = ("VI", "VI_merge", "VI_split", "mAP")
-    limit = evaluate(
-        [achievable_segmentation(state.graph.superpixels, true) for state, true in pairs], [true for _, true in pairs]
-    )
-    rows = [
-        ["superpixels' bound", *(common.score(limit[name]) for name in names)],
-        ["rules alone", *means(results, *names)],
-    ]
+    rows = [limit(tests(runs[0]), *names), ["rules alone", *means(results, *names)]]
     text = f"""## Figure 5: cells of an embryo, from rules alone
 
 ![Embryo: truth, image, boundaries, superpixels, actions, features, segmentation, rewards](images/figure_5.png)
@@ -152,7 +142,7 @@ test images (`embryos({plan.n_embryos}, {TEST_SEED["embryos"]})`), rules
 `radial`, {plan.embryo_steps} steps in {seconds(results)} s: a short run;
 [embryo.md](embryo.md) has longer ones. VI in bits, lower is better.
 
-{common.table(("", "VI", "VI merge", "VI split", "mAP"), rows)}
+{table(("", "VI", "VI merge", "VI split", "mAP"), rows)}
 """
     return Figure(text, picture, results)
 
@@ -194,7 +184,7 @@ it is the agreement of objects, averaged over subgraphs as all rewards are (see 
 shown are by the labels. "Told apart": the part of the variance of the pixel features that lies between circles and
 ground (by the true labels; mean over the test images).
 
-{common.table(("", "mAP", "AP50", "circles and ground told apart"), rows)}
+{table(("", "mAP", "AP50", "circles and ground told apart"), rows)}
 
 The paper finds the circles more pronounced in the features after training. Here the last column, seed by seed
 against before (as in figure 11), is **{alone_gain}** with learned features alone, and {both_gain} with
@@ -231,7 +221,7 @@ def figure_11(plan: Plan, cache: Path) -> Figure:
     rows.append(["labels of all images (figure 10)", *means(full, "mAP", "AP50", "reward"), seconds(full)])
     mixed_gain, full_gain = (difference(column(kind, "mAP"), column(alone, "mAP")) for kind in (mixed, full))
     by_seed = [
-        [f"{seed}", *(common.score(kind[k].numbers["mAP"]) for kind in (alone, mixed, full))]
+        [f"{seed}", *(score(kind[k].numbers["mAP"]) for kind in (alone, mixed, full))]
         for k, seed in enumerate(plan.seeds)
     ]
     text = f"""## Figure 11: circles, mixed supervision
@@ -242,9 +232,9 @@ As figure 4, and with the labels of the first of the {plan.n} training images, w
 every step; the others are judged by the rules. U-Net as pre-trained, {plan.steps} steps for both. Reward: by the rules,
 of the actor's mean actions on the validation images.
 
-{common.table(("", "mAP", "AP50", "reward", "training, s"), rows)}
+{table(("", "mAP", "AP50", "reward", "training, s"), rows)}
 
-{common.table(("seed", "rules alone", "labels of one image", "labels of all images"), by_seed)}
+{table(("seed", "rules alone", "labels of one image", "labels of all images"), by_seed)}
 
 The paper finds that the mixed reward improves on rules alone. Here, mAP against that of rules alone, seed by seed
 (mean ± standard deviation; "within the spread": a paired t-test, 5 %, does not tell it from 0), is with the labels of
@@ -264,12 +254,11 @@ FIGURES: dict[int, Callable[[Plan, Path], Figure]] = {
 }
 
 
-def page(figures: list[Figure], plan: Plan, arguments: Namespace) -> str:
+def written(figures: list[Figure], plan: Plan, arguments: Namespace) -> str:
     """The text of docs/figures.md."""
-    codes = {result.numbers["code"] for figure in figures for result in figure.results}
-    mixed = f"\n\n**Mixed code.** These runs come from {len(codes)} states of the code." if len(codes) > 1 else ""
+    results = [result.numbers for figure in figures for result in figure.results]
     settings = ", ".join(f"{name}={value}" for name, value in CIRCLES.items())
-    spent = sum({result.numbers["seconds"] for figure in figures for result in figure.results})
+    spent = sum({result["seconds"] for result in results})
     text = f"""# Figures of the stateless paper, made again
 
 Figures 4, 5, 8, 10 and 11 of the stateless paper (see [method.md](method.md)), on images that are generated here: what
@@ -289,11 +278,11 @@ training but where a figure says so.
 circles alone, where all seeds ended at much the same score; embryos were added for that, and in a short run, since
 seeds differ most before they are done. The circles are of the kind of [ablations.md](ablations.md).
 
-**Machine.** {common.machine(arguments.threads)}
+**Machine.** {machine(arguments.threads)}
 Seconds are of the processor, for the updates alone: {spent:.0f} s for all trainings of this page. Other programs were
 running.
 
-**Command.** `{common.command(arguments, ("quick", "figure"))}`{mixed}
+**Command.** `{command(arguments, "figure")}`{mixed(results)}
 
 {chr(10).join(figure.text for figure in figures)}"""
     return wrapped(text)
@@ -306,37 +295,26 @@ def wrapped(text: str) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def main() -> int:
-    parser = common.parser(__doc__, PAGE)
-    parser.add_argument("--figure", type=int, nargs="+", choices=FIGURES, help="some of the figures (default: all)")
-    parser.add_argument("--cache", type=Path, default=Path("runs/figures"), help="folder of the finished runs")
-    arguments = parser.parse_args()
-    common.use_threads(arguments.threads)
-    import torch
-
-    torch.set_num_threads(arguments.threads)
-    plan = QUICK if arguments.quick else Plan()
-    out = arguments.out or (None if arguments.quick else common.DOCS / PAGE)
-    figures = []
-    try:
-        for number in arguments.figure or FIGURES:
-            figure = FIGURES[number](plan, arguments.cache)
-            data = small_png(figure.picture)
-            if out is not None:
-                path = out.parent / "images" / f"figure_{number}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-                print(f"wrote {path}, {len(data) / 1000:.0f} kB", file=sys.stderr)
-            figures.append(figure)
-    except KeyboardInterrupt:
-        print(f"\nfigures.py: stopped; the same command goes on from {arguments.cache}", file=sys.stderr)
-        return 130
-    if arguments.figure:
-        print("\n".join(figure.text for figure in figures))
-    else:
-        common.write_page(page(figures, plan, arguments), arguments, PAGE)
-    return 0
+def page(arguments: Namespace) -> str | None:
+    """Make the figures and their pictures; of all figures, write the text of docs/figures.md."""
+    plan, out, figures = QUICK if arguments.quick else Plan(), written_to(arguments), []
+    for number in arguments.figure or FIGURES:
+        figure = FIGURES[number](plan, arguments.cache)
+        data = small_png(figure.picture)
+        if out is not None:
+            path = out.parent / "images" / f"figure_{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            print(f"wrote {path}, {len(data) / 1000:.0f} kB", file=sys.stderr)
+        figures.append(figure)
+    if not arguments.figure:
+        return written(figures, plan, arguments)
+    print("\n".join(figure.text for figure in figures))
+    return None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    options = parser(__doc__, "figures", page, page="figures.md")
+    options.add_argument("--figure", type=int, nargs="+", choices=FIGURES, help="some of the figures (default: all)")
+    options.add_argument("--cache", type=Path, default=Path("runs/figures"), help="folder of the finished runs")
+    run(options)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from figure_runs import Result, Run, pixel_features, tests
+from benchmarks.figures.runs import Result, Run, pixel_features, tests
 from segcritic.rules import Scorer
 
 if TYPE_CHECKING:

@@ -1,9 +1,6 @@
 """The trainings behind the figures: each leaves its scores (JSON) and its weights (safetensors) in a folder."""
 
 import functools
-import hashlib
-import json
-import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import common
-from ablation_runs import CIRCLES, UNET_WIDTHS
-from common import spread
-from nuclei_runs import code_digest
-from segcritic.rules import Scorer
+from benchmarks.lib import runs, tables
+from benchmarks.lib.cache import kept
+from benchmarks.lib.digest import file_name
+from benchmarks.lib.images import CIRCLES, TEST_SEED, Pairs, ready
+from benchmarks.lib.tables import spread
 
 if TYPE_CHECKING:
     from segcritic.rules import Rules
@@ -23,15 +20,10 @@ if TYPE_CHECKING:
     from segcritic.stateless.settings import TrainSettings
     from segcritic.stateless.state import State
     from segcritic.stateless.train import TrainedActor
-    from segcritic.stateless.variants.choose import AnyLearner
 
 RULES = {"circles": "circles", "embryos": "radial"}
-TEST_SEED = {"circles": 100_000, "embryos": 300_000}
 VALIDATION_SEED = 200_000
 METRICS = {"circles": ("mAP", "AP50"), "embryos": ("VI", "VI_merge", "VI_split", "mAP")}
-
-Pairs = list[tuple["State", Any]]
-"""Images, made ready, and their true labels."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +63,15 @@ class Run:
 
     def settings(self) -> "TrainSettings":
         """The default settings, but for length and U-Net."""
-        from segcritic.stateless.settings import TrainSettings
-
-        default = TrainSettings(steps=max(1, self.steps), label_reward="objects")
-        network = replace(
-            default.network,
-            pixel_features=self.channels,
-            unet_widths=UNET_WIDTHS,
-            freeze_unet=self.frozen,
-            hand_made=self.hand_made,
-            radial=self.rules().radial,
-        )
-        return replace(default, network=network, pretraining_steps=self.pretraining)
+        network = {
+            "pixel_features": self.channels,
+            "unet_widths": runs.UNET_WIDTHS,
+            "freeze_unet": self.frozen,
+            "hand_made": self.hand_made,
+            "radial": self.rules().radial,
+        }
+        changes = {"label_reward": "objects", "pretraining_steps": self.pretraining}
+        return runs.settings_for(max(1, self.steps), network, **changes)
 
     def before(self) -> "Run":
         """The pre-training whose U-Net this one starts with."""
@@ -91,10 +80,9 @@ class Run:
     def file_name(self) -> str:
         """A name to recognise, and a digest of all that determines the result but code."""
         what = [asdict(self), self.settings().to_dict(), self.rules().to_yaml(), CIRCLES]
-        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:10]
         kind = f"labelled{self.labelled}" if self.steps else "pretraining"
-        alone = "" if self.hand_made else "-alone"
-        return f"{self.data}-{self.channels}channels{alone}-{kind}-seed{self.seed}-{digest}.json"
+        alone = not self.hand_made and "alone"
+        return file_name([self.data, f"{self.channels}channels", alone, kind, f"seed{self.seed}"], what)
 
 
 @dataclass(frozen=True)
@@ -168,12 +156,9 @@ def seconds(results: list[Result]) -> str:
 
 def difference(one: list[float], other: list[float]) -> str:
     """Mean ± standard deviation of `one` - `other`, seed by seed, and what a paired t-test (5 %, two-sided) says."""
-    from scipy.stats import ttest_rel
-
-    gains = np.subtract(one, other)
-    clear = ttest_rel(one, other).pvalue < 0.05
-    answer = ("higher" if gains.mean() > 0 else "lower") if clear else "within the spread"
-    return f"{answer} ({gains.mean():+.3f} ± {gains.std(ddof=1):.3f})"
+    gain = tables.difference(one, other)
+    answer = ("higher" if gain.mean > 0 else "lower") if gain.clear else "within the spread"
+    return f"{answer} {gain}"
 
 
 @functools.lru_cache(maxsize=8)
@@ -182,11 +167,9 @@ def images(data: str, n: int, seed: int) -> Pairs:
     from segcritic.datasets.circles import circles
     from segcritic.datasets.embryo import embryos
     from segcritic.rules import load_builtin
-    from segcritic.stateless.state import make_state
 
-    rules = load_builtin(RULES[data])
     drawn = circles(n, seed, **CIRCLES) if data == "circles" else embryos(n, seed)
-    return [(make_state(pixels, rules), labels) for pixels, labels in drawn]
+    return ready(drawn, load_builtin(RULES[data]))
 
 
 def tests(run: Run) -> Pairs:
@@ -201,10 +184,8 @@ def finished(run: Run, cache: Path) -> Result:
     from segcritic.stateless.train import TrainedActor
 
     path = cache / run.file_name()
-    if not path.exists():
-        print(path.stem, file=sys.stderr, flush=True)
     weights = path.with_suffix(".safetensors")
-    numbers = common.kept(path, lambda: _measured(run, cache, weights))
+    numbers = kept(path, lambda: _measured(run, cache, weights))
     return Result(numbers, TrainedActor(load_file(weights), run.settings(), numbers["curve"]))
 
 
@@ -221,8 +202,7 @@ def _measured(run: Run, cache: Path, weights: Path) -> dict[str, Any]:
     cache.mkdir(parents=True, exist_ok=True)
     save_file(actor.weights, unfinished)
     unfinished.rename(weights)
-    scores = _scores(run, actor.policy())
-    return scores | {"seconds": seconds, "curve": actor.curve, "seed": run.seed, "code": code_digest()}
+    return _scores(run, actor.policy()) | {"seconds": seconds, "curve": actor.curve, "seed": run.seed}
 
 
 def _training_images(run: Run) -> "list[State]":
@@ -235,21 +215,12 @@ def _training_images(run: Run) -> "list[State]":
     ]
 
 
-def _learner(run: Run, states: "list[State]") -> "AnyLearner":
-    import torch
-
-    from segcritic.stateless.policy import FeatureScale
-    from segcritic.stateless.variants.choose import new_learner
-
-    return new_learner(run.settings(), FeatureScale.of(states), run.seed, torch.device("cpu"))
-
-
 def _pretrained(run: Run, states: "list[State]") -> "TrainedActor":
     """Do what `pretraining_steps` asks for, and no more: several trainings start from the same U-Net."""
     from segcritic.stateless.train import TrainedActor
     from segcritic.stateless.variants.pretraining import Pretraining
 
-    learner = _learner(run, states)
+    learner = runs.untrained(states, run.settings(), run.seed)
     pretraining = Pretraining(learner.policy, learner.average)
     rng = np.random.default_rng(run.seed)
     for _ in range(run.pretraining):
@@ -260,29 +231,24 @@ def _pretrained(run: Run, states: "list[State]") -> "TrainedActor":
 
 def _trained(run: Run, states: "list[State]", before: "TrainedActor | None") -> "TrainedActor":
     """Train, with the U-Net of `before` if given."""
-    from segcritic.stateless.train import TrainedActor, train
+    from segcritic.stateless.train import TrainedActor
 
     start_from = None
     if before is not None:
         unet = {name: value for name, value in before.weights.items() if name.startswith("unet.")}
-        start_from = TrainedActor(_learner(run, states).average.state_dict() | unet, run.settings())
-    actor = train(states, Scorer(run.rules()), run.settings(), seed=run.seed, pretrained=start_from)
-    if actor.interrupted:
-        raise KeyboardInterrupt
-    return actor
+        start_from = TrainedActor(
+            runs.untrained(states, run.settings(), run.seed).average.state_dict() | unet, run.settings()
+        )
+    return runs.trained(states, run.rules(), run.settings(), run.seed, pretrained=start_from)
 
 
 def _scores(run: Run, policy: "Policy") -> dict[str, float]:
     """Means over the test images, and the reward of the policy's mean actions on as many validation images."""
-    from segcritic.metrics import evaluate
-    from segcritic.stateless.adapt import mean_reward
-    from segcritic.stateless.predict import segment
-
     rules, pairs = run.rules(), tests(run)
-    found = evaluate([segment(state, policy, Scorer(rules)).labels for state, _ in pairs], [true for _, true in pairs])
+    labels = [runs.label(policy, state, rules) for state, _ in pairs]
     validation = [state for state, _ in images(run.data, run.n_test, VALIDATION_SEED)]
-    reward = mean_reward(policy, validation, Scorer(rules))
-    return {metric: found[metric] for metric in METRICS[run.data]} | {"reward": reward}
+    found = runs.scores(labels, [true for _, true in pairs], METRICS[run.data])
+    return found | {"reward": runs.judged(policy, validation, rules)}
 
 
 def pixel_features(policy: "Policy", state: "State") -> np.ndarray:

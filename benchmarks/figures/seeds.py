@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-import common
-from common import spread
-from figure_panels import TEXT, Figure, Picture, font
-from figure_runs import VALIDATION_SEED, Plan, Result, column, finished, seconds
+from benchmarks.figures.panels import TEXT, Figure, Picture, font
+from benchmarks.figures.runs import VALIDATION_SEED, Plan, Result, column, finished, seconds
+from benchmarks.lib.tables import score, spread, table
 
 GRID = (222, 227, 233)
 BEST = (214, 30, 160)
@@ -29,19 +28,11 @@ def figure_8(plan: Plan, cache: Path) -> Figure:
         for number, result in enumerate(results):
             values = [result.numbers["curve"][-1]["reward"], *(result.numbers[name] for name in ("reward", "mAP"))]
             values += [result.numbers["VI"]] if data == "embryos" else []
-            cells = [data, f"{channels}", f"{number}", *map(common.score, values), "-"][:7]
+            cells = [data, f"{channels}", f"{number}", *map(score, values), "-"][:7]
             rows.append([f"**{cell}**" for cell in cells] if number == best else cells)
         told.append([data, f"{channels}", *_chosen(results)])
-    head = (
-        "data",
-        "channels",
-        "rewards that rise",
-        "mAP, all",
-        "mAP, chosen",
-        "chosen - mean",
-        "its rank",
-        "correlation",
-    )
+    head = ("data", "channels", "rewards that rise", "mAP, all", "mAP, chosen", "chosen - mean", "its rank")
+    head += ("correlation",)
     by_seed = ("data", "channels", "seed", "reward, end of training", "reward, validation", "mAP, test", "VI, test")
     e, c = plan.curve_steps
     took = {
@@ -56,13 +47,13 @@ The same images and settings, other seeds: rules alone, features learned end to 
 partitions, which explore. Thick, and bold below: the seed that the paper would choose, of the highest reward on
 validation images (as many as for testing, seed {VALIDATION_SEED}; the actor's mean actions; no labels).
 
-{common.table(head, told)}
+{table(head, told)}
 
 Does choosing by reward help? It can where seeds differ, and where reward and score rise together. Correlation:
 Spearman's, of ranks, between the reward on the validation images and the mAP on the test images; p is the part of all
 orders of the seeds whose correlation is as far from 0.
 
-{common.table(by_seed, rows)}
+{table(by_seed, rows)}
 """
     gap = np.full((len(charts[0]), 10, 3), 255, np.uint8)
     row = [part for chart in charts for part in (chart, gap)][:-1]
@@ -82,7 +73,7 @@ def _chosen(results: list[Result]) -> list[str]:
     correlation, chance = rank_correlation(reward, scores)
     curves = [result.numbers["curve"] for result in results]
     rise = sum(curve[-1]["reward"] > curve[0]["reward"] for curve in curves)
-    cells = [f"{rise} of {len(results)}", spread(scores), common.score(mine), f"{mine - np.mean(scores):+.3f}"]
+    cells = [f"{rise} of {len(results)}", spread(scores), score(mine), f"{mine - np.mean(scores):+.3f}"]
     return [*cells, f"{rank} of {len(results)}", f"{correlation:+.2f} (p = {chance:.2f})"]
 
 

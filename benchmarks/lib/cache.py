@@ -38,6 +38,9 @@ def run_all(
     found = {
         run: kept(path, lambda run=run: measured(run)) for run, path in paths.items() if path.exists() or not from_cache
     }
+    if not found:
+        raise UserError(f"there are no results in {cache}; leave --from-cache out")
+    return found
 
 
 def alone(measured: Callable[[Any], dict[str, Any]], threads: int) -> Callable[[Any], dict[str, Any]]:

@@ -41,7 +41,7 @@ def vignette(image: Image) -> Image:
 
 
 def gamma(power: float) -> Callable[[Image], Image]:
-    return lambda image: (((image - image.min()) / max(np.ptp(image), 1e-9)) ** power).astype(image.dtype)
+    return lambda image: (((image - image.min()) / max(np.ptp(image), 1e-9)) ** power).astype(np.float32)
 
 
 CHANGES: dict[str, Callable[[Image], Image]] = {
