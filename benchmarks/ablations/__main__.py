@@ -143,8 +143,8 @@ starts from. "{BY_OBJECT}": an edge is rewarded with the mean over its objects' 
 ran with 4 partitions, since later steps need an actor for each of them, and so compares with
 "{FEW}". Learned features: a U-Net of widths
 {", ".join(map(str, UNET_WIDTHS))}, trained end to end (the paper's has 32 to 256 and
-was pre-trained; its hand-made features are position and size alone). Learner `critic` tries {LEARNERS["critic"]["samples"]}
-partitions.
+was pre-trained; its hand-made features are position and size alone). Learner `critic` tries
+{LEARNERS["critic"]["samples"]} partitions.
 
 **Tuning.** The default settings were chosen for `samples` while looking at scores on the same list of nuclei; all
 other rows run with what suited it. The number of steps on circles was chosen after a look at their scores of seed 0:

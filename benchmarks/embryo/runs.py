@@ -176,7 +176,7 @@ def tissue(seed: int, side: int = 192) -> tuple[NDArray[np.float32], Labels]:
     scene = rng.uniform(0.5, 0.8) * patchy * np.exp(-0.5 * (to_border / 1.2) ** 2)
     scene += 0.1 * (1 + ndi.gaussian_filter(rng.standard_normal((side, side)), 2) * 3) + 0.05
     scene += rng.uniform(0.03, 0.08) * np.sqrt(np.clip(scene, 0, None)) * rng.standard_normal(scene.shape)
-    labels = np.unique(nearest[:, 0], return_inverse=True)[1].reshape(side, side).astype(np.int32) + 1
+    labels = np.unique(np.asarray(nearest)[:, 0], return_inverse=True)[1].reshape(side, side).astype(np.int32) + 1
     return np.clip(scene, 0, 1).astype(np.float32), labels
 
 

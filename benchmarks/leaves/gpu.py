@@ -1,24 +1,29 @@
 """Leaves on one graphics card, in minutes: several seeds at once, each a process; and a model of all images to ship.
 
-    python benchmarks/leaves_gpu.py pack --data path/to/leaves --to leaves.npz     # on any machine
-    python benchmarks/leaves_gpu.py train leaves.npz --minutes 8 --out runs/leaves-gpu
+    python -m benchmarks.leaves pack --data path/to/leaves --to leaves.npz     # on any machine
+    python -m benchmarks.leaves train leaves.npz --minutes 8 --out runs/leaves-gpu
 
 `pack` crops the rosettes and puts them into one file that is quick to move. Image i of the sorted list of A1 belongs to
-fold i mod 5; fold 0 is held out, as in leaves.py. The other rosettes (`extra`) are drawn a third of the time. Where an
+fold i mod 5; fold 0 is held out, as in compare.py. The other rosettes (`extra`) are drawn a third of the time. Where an
 episode ends (`stop_at`) is chosen on training images, turned by a right angle, before the held-out ones are looked at.
 """
 
-import argparse
+import hashlib
 import io
 import json
 import multiprocessing
 import time
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
+
+from benchmarks.leaves.scores import drawn, evaluated
+from benchmarks.lib.command import parser
+from benchmarks.lib.tables import spread
 
 SHIP = -1  # the run that trains on all images
 _MARGIN = 0.35  # of the plant's box, kept around it on every side: more than any view of training shows
@@ -28,16 +33,13 @@ _CALIBRATION = 30  # images
 _ENDLESS = 20_000  # updates of each stage: the time ends it
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    packing = verbs.add_parser("pack")
+def options(verbs: Any) -> None:
+    packing = parser("Crop the rosettes and put them into one file that is quick to move.", "pack", pack, verbs=verbs)
     packing.add_argument("--data", type=Path, required=True, help="folder that holds train/ and extra/")
     packing.add_argument("--to", type=Path, required=True)
-    training = verbs.add_parser("train")
+    training = parser(__doc__, "train", train_all, seeds=(0, 1, 2, SHIP), verbs=verbs)
     training.add_argument("packed", type=Path)
     training.add_argument("--minutes", type=float, required=True, help="of training; what follows takes about one more")
-    training.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, SHIP], help="-1: of all images, to ship")
     training.add_argument("--size", type=int, default=224, help="side of the view, pixels")
     training.add_argument("--batch", type=int, default=12)
     training.add_argument(
@@ -45,13 +47,15 @@ def main() -> None:
     )
     training.add_argument("--images", type=int, help="only so many of each set, to try it out")
     training.add_argument("--out", type=Path, default=Path("runs/leaves-gpu"))
-    arguments = parser.parse_args()
-    if arguments.verb == "pack":
-        pack(arguments.data, arguments.to)
-        return
+
+
+def train_all(arguments: Namespace) -> None:
+    """Train every seed (-1: the model of all images, to ship) in a process of its own, and print their scores."""
     arguments.out.mkdir(parents=True, exist_ok=True)
+    told = Namespace(**{name: getattr(arguments, name) for name in ("packed", "minutes", "size", "batch", "start")})
+    told.images, told.out = arguments.images, arguments.out
     context = multiprocessing.get_context("spawn")
-    runs = [context.Process(target=run, args=(seed, arguments)) for seed in arguments.seeds]
+    runs = [context.Process(target=run, args=(seed, told)) for seed in arguments.seeds]
     for process in runs:
         process.start()
     for process in runs:
@@ -59,10 +63,9 @@ def main() -> None:
     report(arguments)
 
 
-def pack(data: Path, to: Path) -> None:
+def pack(arguments: Namespace) -> None:
     """Write all rosettes, cropped, as JPEG of the best quality and PNG labels; held-out images whole and lossless."""
-    import hashlib
-
+    data, to = arguments.data, arguments.to
     packed, seen = {}, {}
     for name in ("train", "extra"):
         for number, path in enumerate(sorted((data / name / "images").iterdir())):
@@ -110,7 +113,7 @@ def unpack(packed: Path, only: int | None) -> dict[str, list[Any]]:
     return {name: examples[:only] for name, examples in found.items()}
 
 
-def run(seed: int, arguments: argparse.Namespace) -> None:
+def run(seed: int, arguments: Namespace) -> None:
     """Train one seed, choose where its episodes end, score it, and leave model and scores."""
     import torch
     from safetensors.torch import load_file, save_file
@@ -147,7 +150,7 @@ def run(seed: int, arguments: argparse.Namespace) -> None:
     print(f"seed {seed}: {result}", flush=True)
 
 
-def _settings(arguments: argparse.Namespace) -> Any:
+def _settings(arguments: Namespace) -> Any:
     from segcritic.recurrent.settings import RecurrentSettings
 
     stages = dict.fromkeys(("context_steps", "masks_steps", "first_steps", "episodes_steps"), _ENDLESS)
@@ -181,7 +184,7 @@ def calibrated(agent: Any, examples: list[Any]) -> tuple[float, dict[str, float]
     errors = {}
     for stop_at in _STOPS:
         networks = replace(agent, settings=replace(agent.settings, stop_at=stop_at)).networks()
-        errors[stop_at] = float(np.mean([abs(_drawn(networks, e, 1).max() - e.n_objects) for e in examples]))
+        errors[stop_at] = float(np.mean([abs(drawn(networks, e, turns=1).max() - e.n_objects) for e in examples]))
     best = min(errors.values())
     tied = [stop_at for stop_at, error in errors.items() if error <= best + 1e-9]
     return tied[len(tied) // 2], {f"{stop_at:g}": error for stop_at, error in errors.items()}
@@ -189,22 +192,12 @@ def calibrated(agent: Any, examples: list[Any]) -> tuple[float, dict[str, float]
 
 def scored(agent: Any, stop_at: float, examples: list[Any]) -> dict[str, float]:
     """SBD and errors in count on images that training never saw."""
-    from segcritic.metrics import evaluate
-
     networks = replace(agent, settings=replace(agent.settings, stop_at=stop_at)).networks()
-    found = [_drawn(networks, example, 0) for example in examples]
-    scores = evaluate(found, [example.labels.numpy().astype(np.int32) for example in examples]).as_dict()
+    scores = evaluated(networks, examples)
     return {name: float(scores[name]) for name in ("SBD", "DiC", "abs_dic")}
 
 
-def _drawn(networks: Any, example: Any, turns: int) -> np.ndarray:
-    from segcritic.recurrent.predict import segment
-
-    pixels = example.pixels.numpy().transpose(1, 2, 0).astype(np.float32) / 255
-    return segment(np.rot90(pixels, turns).copy(), networks).labels
-
-
-def report(arguments: argparse.Namespace) -> None:
+def report(arguments: Namespace) -> None:
     """Print the table of all seeds that finished."""
     rows = []
     for seed in arguments.seeds:
@@ -213,8 +206,4 @@ def report(arguments: argparse.Namespace) -> None:
             rows.append(json.loads(path.read_text())["result"]["held out"])
     for name in rows[0] if rows else ():
         values = [row[name] for row in rows]
-        print(f"{name}: {np.mean(values):.3f} +- {np.std(values, ddof=min(1, len(values) - 1)):.3f}  {values}")
-
-
-if __name__ == "__main__":
-    main()
+        print(f"{name}: {spread(values, '.3f')}  {values}")

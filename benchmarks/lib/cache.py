@@ -39,6 +39,8 @@ def run_all(
         run: kept(path, lambda run=run: measured(run)) for run, path in paths.items() if path.exists() or not from_cache
     }
     if not found:
+        from segcritic.errors import UserError
+
         raise UserError(f"there are no results in {cache}; leave --from-cache out")
     return found
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from segcritic.stateless.state import State
 
 ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "src" / "segcritic" / "models" / "shipped"
+SHIPPED_NETWORKS = ROOT / "src" / "segcritic" / "boundary_net" / "shipped"
 
 DATA = Path(os.path.relpath(os.environ.get("SEGCRITIC_DATA") or ROOT.parent / "shared" / "data"))
 """Folder of the data sets: SEGCRITIC_DATA when that is set."""

@@ -1,23 +1,20 @@
 """Remake a shipped model: train it as a user would, and put it with its card into the package.
 
-python benchmarks/ship.py nuclei --data path/to/nuclei/train
-python benchmarks/ship.py circles
-python benchmarks/ship.py nuclei-boundaries --data path/to/nuclei/train
+python -m benchmarks.ship nuclei --data path/to/nuclei/train
+python -m benchmarks.ship circles
+python -m benchmarks.ship nuclei-boundaries --data path/to/nuclei/train
 """
 
-import argparse
 import shutil
 import tempfile
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
-import common
-import segcritic
-from boundary_nets import fold_network
-from segcritic.boundary_net import BoundaryTraining
-from segcritic.datasets.circles import write as write_circles
+from benchmarks.lib.command import parser, run
+from benchmarks.lib.images import SHIPPED, SHIPPED_NETWORKS, nuclei_pairs
+from benchmarks.nuclei.networks import fold_network
 
-SHIPPED = common.ROOT / "src" / "segcritic" / "shipped"
 SEED = 0
 
 CARDS = {
@@ -39,7 +36,7 @@ tell doubtful objects.
 Cross-validated figures, mean and spread over 3 seeds: docs/nuclei.md.
 
 ## Remake it
-`python benchmarks/ship.py nuclei --data FOLDER`, with the folder that holds images/ (seed {seed}).
+`python -m benchmarks.ship nuclei --data FOLDER`, with the folder that holds images/ (seed {seed}).
 """,
     "circles": """
 ## Data
@@ -53,7 +50,7 @@ their labels.
 Mean and spread over 3 seeds on circles of several kinds: docs/circles.md.
 
 ## Remake it
-`python benchmarks/ship.py circles` (seed {seed}).
+`python -m benchmarks.ship circles` (seed {seed}).
 """,
 }
 CIRCLES_SEED = 7
@@ -74,19 +71,19 @@ A U-Net of {weights:,} weights (widths {widths}); {steps} updates of {batch} cro
 Grey images of bright nuclei on a dark ground, 15 to 50 pixels across; others were never seen.
 
 ## Figures
-Cross-validated figures of networks trained the same way: `benchmarks/nuclei.py --peers`.
+Cross-validated figures of networks trained the same way: `python -m benchmarks.nuclei --peers`.
 
 ## Remake it
-`python benchmarks/ship.py nuclei-boundaries --data FOLDER`, with the folder that holds images/ and labels/.
+`python -m benchmarks.ship nuclei-boundaries --data FOLDER`, with the folder that holds images/ and labels/.
 """
 NETWORK = "nuclei-boundaries"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=[*CARDS, NETWORK])
-    parser.add_argument("--data", type=Path, default=common.NUCLEI, help="folder with images/")
-    arguments = parser.parse_args()
+def ship(arguments: Namespace) -> None:
+    """Train the model and write its folder."""
+    import segcritic
+    from segcritic.datasets.circles import write as write_circles
+
     if arguments.name == NETWORK:
         ship_network(arguments.data)
         return
@@ -106,10 +103,12 @@ def main() -> None:
 
 def ship_network(data: Path) -> None:
     """Train the boundary network on all images, or take it up where it was cut off, and put it into the package."""
-    network = fold_network(data, None, None, 1, seed=SEED)
+    from segcritic.boundary_net import BoundaryTraining
+
+    network = fold_network(str(data), None, None, 1)
     settings = BoundaryTraining()
     network.card = NETWORK_CARD.format(
-        n=len(common.nuclei_pairs(data)),
+        n=len(nuclei_pairs(data)),
         weights=sum(parameter.numel() for parameter in network.network.parameters()),
         widths=", ".join(map(str, settings.widths)),
         steps=settings.steps,
@@ -117,10 +116,12 @@ def ship_network(data: Path) -> None:
         crop=settings.crop,
         seed=SEED,
     )
-    folder = SHIPPED.parent / "boundary_net" / "shipped" / NETWORK
+    folder = SHIPPED_NETWORKS / NETWORK
     network.save(folder)
     print(f"wrote {folder}")
 
 
 if __name__ == "__main__":
-    main()
+    options = parser(__doc__, "ship", ship, nuclei=True)
+    options.add_argument("name", choices=[*CARDS, NETWORK])
+    run(options)

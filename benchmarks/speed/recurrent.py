@@ -1,12 +1,11 @@
-"""Multiply-accumulates and seconds of the recurrent method for one image, against the published release's counts.
-
-python benchmarks/recurrent_speed.py
-"""
+"""Multiply-accumulates and seconds of the recurrent method for one image, against the published release's counts."""
 
 import time
 from argparse import Namespace
+from typing import Any
 
-import common
+from benchmarks.lib.command import command, parser
+from benchmarks.lib.tables import machine, table
 
 RELEASE_CONTEXT, RELEASE_STEP = 53.0, 1.21
 """GMAC of the release (Torch7, VGG-based FCN-8s and one step) at 224 x 224, counted from its code layer by layer."""
@@ -14,29 +13,25 @@ RELEASE_IMAGE = 78.5
 """The same for an image of 20 leaves: the context network, 20 steps and the step that ends the episode."""
 
 
-def main() -> None:
-    parser = common.parser(__doc__, "recurrent_speed.md")
-    parser.add_argument("--objects", type=int, default=20, help="objects drawn in the image (default: 20)")
-    arguments = parser.parse_args()
-    common.use_threads(arguments.threads)
+def page(arguments: Namespace) -> str:
+    """Measure, and write the text of docs/recurrent_speed.md."""
     rows = [_measure(size, arguments) for size in ((64, 160) if arguments.quick else (64, 160, 224))]
-    text = f"""# Cost of labelling an image with the recurrent method
+    return f"""# Cost of labelling an image with the recurrent method
 
-`{common.command(arguments, ("threads", "objects"))}` made this page.
-{common.machine(arguments.threads, ("numpy", "torch"))}
+`{command(arguments, "threads", "objects")}` made this page.
+{machine(arguments.threads, ("numpy", "torch"))}
 
 An episode of {arguments.objects} objects with the default networks (random weights: the cost does not depend on them).
 GMAC: 10^9 multiply-accumulates, counted by PyTorch over the convolutions and linear layers that run. The published
 release takes {RELEASE_CONTEXT:g} GMAC for the context network and {RELEASE_STEP:g} for each step at 224 x 224, so
 {RELEASE_IMAGE:g} for 20 leaves; these are counts of its code, not timings.
 
-{common.table(("view", "encoder, GMAC", "a step, GMAC", "whole image, GMAC", "less than the release", "seconds"), rows)}
+{table(("view", "encoder, GMAC", "a step, GMAC", "whole image, GMAC", "less than the release", "seconds"), rows)}
 
 The encoder sees the image once. A step sees the encoder's features at stride 8 and draws a mask at stride 2; what
 depends on the image alone is computed once for all steps. With `zoom` the encoder runs twice (first the whole image,
 then the box that holds the plant): one encoder more.
 """
-    common.write_page(text, arguments, "recurrent_speed.md")
 
 
 def _measure(size: int, arguments: Namespace) -> tuple[str, ...]:
@@ -47,7 +42,6 @@ def _measure(size: int, arguments: Namespace) -> tuple[str, ...]:
     from segcritic.recurrent.networks import Networks
     from segcritic.recurrent.settings import RecurrentSettings
 
-    torch.set_num_threads(arguments.threads)
     n_objects: int = arguments.objects
     networks = Networks(RecurrentSettings(height=size, width=size, max_objects=n_objects)).eval()
     networks = networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -80,5 +74,6 @@ def _measure(size: int, arguments: Namespace) -> tuple[str, ...]:
     return f"{size} x {size}", f"{encoder:.2f}", f"{step:.3f}", f"{whole:.2f}", less, f"{sorted(times)[2]:.2f}"
 
 
-if __name__ == "__main__":
-    main()
+def options(verbs: Any) -> None:
+    added = parser(__doc__, "recurrent", page, page="recurrent_speed.md", verbs=verbs)
+    added.add_argument("--objects", type=int, default=20, help="objects drawn in the image (default: 20)")

@@ -9,9 +9,11 @@ import sys
 import time
 from argparse import Namespace
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import common
+from benchmarks.lib.command import command, parser
+from benchmarks.lib.runs import LEARNERS, settings_for, untrained
+from benchmarks.lib.tables import machine, table
 
 if TYPE_CHECKING:
     from segcritic.stateless.settings import TrainSettings
@@ -38,8 +40,8 @@ class Cost:
 def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "State":
     """An image of bright disks on noise, and a grid of superpixels with exactly `n_edges` pairs of neighbours."""
     import numpy as np
-    from scipy.ndimage import gaussian_filter
 
+    from benchmarks.speed.measure import bright_blobs
     from segcritic.rules import load_rules
     from segcritic.stateless.state import make_state
 
@@ -52,10 +54,7 @@ def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "State"
     for corner in rng.choice((n_rows - 1) * (n_cols - 1), missing, replace=False):
         y, x = (corner // (n_cols - 1) + 1) * _CELL, (corner % (n_cols - 1) + 1) * _CELL
         cells[y - 1, x] = cells[y, x]
-    seeds = np.zeros((height, width))
-    seeds.flat[rng.choice(seeds.size, max(1, n_rows * n_cols // 10), replace=False)] = 1
-    image = gaussian_filter(seeds, 0.8 * _CELL)
-    image = image / image.max() + 0.02 * rng.normal(size=image.shape)
+    image = bright_blobs(rng, (height, width), n_rows * n_cols // 10, 0.8 * _CELL)
     state = make_state(image.astype(np.float32), load_rules("nuclei"), given=cells)
     if (state.graph.n_nodes, state.graph.n_edges) != (n_rows * n_cols, n_edges):
         raise RuntimeError(f"made {state.graph.n_nodes} superpixels and {state.graph.n_edges} edges")
@@ -64,15 +63,12 @@ def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "State"
 
 def cost(state: "State", settings: "TrainSettings", repeats: int) -> Cost:
     """Cost of one update; the seconds are the processor's, the shortest of `repeats` updates (0: the counted one)."""
-    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from segcritic.rules import Scorer, load_rules
-    from segcritic.stateless.policy import FeatureScale
-    from segcritic.stateless.variants.choose import new_learner
 
     rules = load_rules("nuclei")
-    learner = new_learner(settings, FeatureScale.of([state]), 0, torch.device("cpu"))
+    learner = untrained([state], settings, 0)
     networks = [module for name, module in learner.modules().items() if name in ("policy", "critic")]
     parameters = sum(value.numel() for network in networks for value in network.parameters())
 
@@ -100,22 +96,6 @@ def matrix_rate() -> float:
     return 2 * PAPER_WIDTH**3 / best / 1e9
 
 
-def main() -> int:
-    parser = common.parser(__doc__, "training_speed.md")
-    parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 512, PAPER_WIDTH], help="hidden units")
-    parser.add_argument("--superpixels", type=int, nargs="+", default=[100, 250, 500, 1000, 2000, 4000])
-    parser.add_argument("--repeats", type=int, default=10, help="updates to time, after one that is counted")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.widths, arguments.superpixels, arguments.repeats = [32, 64], [100, 250], 2
-    common.use_threads(arguments.threads)
-    import torch
-
-    torch.set_num_threads(arguments.threads)
-    common.write_page(page(arguments), arguments, "training_speed.md")
-    return 0
-
-
 def less(ratio: float) -> str:
     """A ratio to the release: 3.2× less, 320× less."""
     return f"{ratio:,.0f}×" if ratio >= 100 else f"{ratio:.2g}×"
@@ -128,7 +108,7 @@ def by_width(state: "State", arguments: Namespace) -> list[list[str]]:
     rows = []
     variants = [(f"paper's shape, {width} hidden units", paper_settings(width), width) for width in arguments.widths]
     default = NetworkSettings()
-    critic = replace(TrainSettings(), learner="critic", samples=2)
+    critic = settings_for(None, **LEARNERS["critic"])
     variants += [(f"default shape, width {default.width}, critic", critic, 0), ("default settings", TrainSettings(), 0)]
     for name, settings, width in variants:
         print(name, file=sys.stderr, flush=True)
@@ -166,7 +146,7 @@ def by_size(arguments: Namespace) -> list[list[str]]:
         n_edges = round(PAPER_EDGES / (PAPER_GRID[0] * PAPER_GRID[1]) * n)
         state = grid_scene(n_rows, n_cols, n_edges)
         cells = [f"{n:,}", f"{n_edges:,}"]
-        for settings in (TrainSettings(), replace(TrainSettings(), learner="critic", samples=2)):
+        for settings in (TrainSettings(), settings_for(None, **LEARNERS["critic"])):
             print(f"{n} superpixels, {settings.learner}", file=sys.stderr, flush=True)
             found = cost(state, settings, arguments.repeats)
             cells += [f"{found.gflop:.3g}", f"{1000 * found.seconds:,.0f}"]
@@ -179,12 +159,12 @@ def page(arguments: Namespace) -> str:
     from segcritic.stateless.settings import TrainSettings
 
     default = TrainSettings()
-    widths = common.table(
+    widths = table(
         ("networks", "parameters, M", "GFLOP", "seconds", "GFLOP, times less", "seconds, times less"),
         by_width(grid_scene(*PAPER_GRID, PAPER_EDGES), arguments),
     )
     names = (f"{default.learner}, {default.samples} samples", "critic, 2 samples")
-    sizes = common.table(
+    sizes = table(
         ("superpixels", "edges", *(f"{name}: {unit}" for name in names for unit in ("GFLOP", "ms"))),
         by_size(arguments),
         left=0,
@@ -204,11 +184,11 @@ learner `critic`, one set of actions per update. Hand-made features stand in for
 *Default settings*: learner
 `{default.learner}`, {default.samples} partitions per image.
 
-**Machine.** {common.machine(arguments.threads, ("numpy", "torch"))}
+**Machine.** {machine(arguments.threads, ("numpy", "torch"))}
 Matrix products ran at {matrix_rate():.0f} GFLOP/s here; to compare seconds, scale by that against {RELEASE_RATE:.0f}.
 Shortest of {arguments.repeats} updates (from {_LARGE} hidden units on: the first and only one).
 
-**Command.** `{common.command(arguments, ("quick", "widths", "superpixels", "repeats"))}`
+**Command.** `{command(arguments, "widths", "superpixels", "repeats")}`
 
 {widths}
 
@@ -218,5 +198,9 @@ Shortest of {arguments.repeats} updates (from {_LARGE} hidden units on: the firs
 """
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def options(verbs: Any) -> None:
+    quick = {"widths": [32, 64], "superpixels": [100, 250], "repeats": 2}
+    added = parser(__doc__, "training", page, page="training_speed.md", quick=quick, verbs=verbs)
+    added.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 512, PAPER_WIDTH], help="hidden units")
+    added.add_argument("--superpixels", type=int, nargs="+", default=[100, 250, 500, 1000, 2000, 4000])
+    added.add_argument("--repeats", type=int, default=10, help="updates to time, after one that is counted")
