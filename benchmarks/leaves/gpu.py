@@ -109,7 +109,7 @@ def unpack(packed: Path, only: int | None) -> dict[str, list[Any]]:
                 pixels, labels = (iio.imread(stored[f"{name}.{part}"].tobytes()) for part in ("image", "labels"))
                 held_out = name.startswith("train") and int(name[5:]) % 5 == 0
                 kind = "held out" if held_out else name[:5]
-                found[kind].append(Example.of(pixels.astype(np.float32) / 255, labels))
+                found[kind].append(Example.of(np.asarray(pixels, np.float32) / np.float32(255), labels))
     return {name: examples[:only] for name, examples in found.items()}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 
-def drawn(networks: Any, example: Any, kept: str | None = None, turns: int = 0) -> np.ndarray:
+def drawn(networks: Any, example: Any, kept: Any = None, turns: int = 0) -> np.ndarray:
     """Labels of the image, turned by so many right angles; `kept`: the part of the state that is left, None = all."""
     from segcritic.recurrent.predict import segment
 
@@ -13,7 +13,7 @@ def drawn(networks: Any, example: Any, kept: str | None = None, turns: int = 0) 
     return segment(np.rot90(pixels, turns).copy(), networks, kept).labels
 
 
-def evaluated(networks: Any, examples: list[Any], kept: str | None = None) -> dict[str, Any]:
+def evaluated(networks: Any, examples: list[Any], kept: Any = None) -> dict[str, Any]:
     """All metrics, the mean Dice of each step, and how many images reach it."""
     from segcritic.metrics import evaluate
 

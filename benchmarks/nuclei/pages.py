@@ -48,7 +48,7 @@ def grouped(runs: list[Run], results: Results, name: Callable[[Run], str], count
         if there and there[0].get("superpixels"):
             row = f"{row} (median {median(result['superpixels'] for result in there):.0f} of them)"
         row += f" ({seeds} seed{'s' * (seeds > 1)})" * (seeds > 0)
-        steps = [f"{mean(result['steps'] for result in there):,.0f}" if there else "-"] * count_steps
+        steps = [f"{mean(result['steps'] for result in there):,.0f}" if there else "-"] if count_steps else []
         rows.append([row, *steps, *cells(there)])
     return table(("", *["steps"] * count_steps, *HEAD), rows)
 

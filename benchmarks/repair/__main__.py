@@ -43,7 +43,7 @@ def repaired(pairs: list[tuple[Path, Path]], rules_name: str) -> dict[str, list[
         given = {
             "Otsu": otsu(pixels),
             "distance watershed": distance_watershed(pixels),
-            "truth with faults": with_faults(truth, number, FAULT_RATE)[0],
+            "truth with faults": with_faults(truth, number, FAULT_RATE),
             "truth": truth,
         }
         for name, labels in given.items():

@@ -1,24 +1,11 @@
 """True labels with the faults that segmentation networks typically make, for the repair benchmark."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 
-@dataclass
-class Faults:
-    """How many objects of an image were given each fault."""
-
-    merge: int = 0
-    split: int = 0
-    miss: int = 0
-    false: int = 0
-    outline: int = 0
-
-
-def with_faults(truth: NDArray[np.int32], seed: int, rate: float = 0.13) -> tuple[NDArray[np.int32], Faults]:
+def with_faults(truth: NDArray[np.int32], seed: int, rate: float = 0.13) -> NDArray[np.int32]:
     """Spoil true labels: of every kind, about `rate` of the objects that can have that fault.
 
     Merges of neighbours up to 2 pixels apart, splits by a straight cut through the middle across the long axis (turned
@@ -34,9 +21,8 @@ def with_faults(truth: NDArray[np.int32], seed: int, rate: float = 0.13) -> tupl
     rng = np.random.default_rng(seed)
     labels = truth.astype(np.int32).copy()
     ids = np.unique(labels[labels > 0])
-    faults = Faults()
     if not len(ids):
-        return labels, faults
+        return labels
     areas = np.bincount(labels.ravel())[ids]
     spoilt: set[int] = set()
 
@@ -45,7 +31,6 @@ def with_faults(truth: NDArray[np.int32], seed: int, rate: float = 0.13) -> tupl
             bridge = ndi.binary_closing(np.isin(labels, (a, b)), np.ones((3, 3)), iterations=2)
             labels[np.isin(labels, (a, b)) | (bridge & (labels == 0))] = a
             spoilt |= {int(a), int(b)}
-            faults.merge += 1
     number = int(labels.max())
     for label in rng.permutation(ids):
         if label in spoilt or rng.random() > 4 * rate:
@@ -56,20 +41,17 @@ def with_faults(truth: NDArray[np.int32], seed: int, rate: float = 0.13) -> tupl
         if kind == "split":
             number += 1
             labels[mask & _half(mask, rng)] = number
-            faults.split += 1
         elif kind == "miss":
             labels[mask] = 0
-            faults.miss += 1
         else:
             around = ndi.binary_dilation(mask) & (labels == 0)
-            labels[around if kind == "grow" else mask & ~ndi.binary_erosion(mask, border_value=1)] = (
+            labels[around if kind == "grow" else mask & ~np.asarray(ndi.binary_erosion(mask, border_value=1), bool)] = (
                 label if kind == "grow" else 0
             )
-            faults.outline += 1
     for _ in range(rng.binomial(len(ids), rate)):
         number += 1
-        faults.false += _blob(labels, number, float(np.median(areas)), rng)
-    return labels, faults
+        _paint_blob(labels, number, float(np.median(areas)), rng)
+    return labels
 
 
 def _neighbours(labels: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -95,8 +77,8 @@ def _half(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_
     return side
 
 
-def _blob(labels: NDArray[np.int32], number: int, area: float, rng: np.random.Generator) -> int:
-    """Paint a false ellipse where there is room; 1 if there was."""
+def _paint_blob(labels: NDArray[np.int32], number: int, area: float, rng: np.random.Generator) -> None:
+    """Paint a false ellipse, if there is room."""
     height, width = labels.shape
     wanted = area * rng.uniform(1 / 3, 1)
     ratio = rng.uniform(0.6, 1)
@@ -109,5 +91,4 @@ def _blob(labels: NDArray[np.int32], number: int, area: float, rng: np.random.Ge
         inside = (along / major) ** 2 + (across / (ratio * major)) ** 2 <= 1
         if inside.sum() > 0.7 * wanted and not labels[inside].any():
             labels[inside] = number
-            return 1
-    return 0
+            return

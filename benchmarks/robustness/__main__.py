@@ -53,7 +53,7 @@ CHANGES: dict[str, Callable[[Image], Image]] = {
     "vignette": vignette,
     "ramp of 0.3": ramp(0.3),
     "ramp of 1": ramp(1.0),
-    "blur of 2 pixels": lambda image: ndi.gaussian_filter(image, 2.0),
+    "blur of 2 pixels": lambda image: np.asarray(ndi.gaussian_filter(image, 2.0), np.float32),
     "gamma 0.5": gamma(0.5),
     "gamma 2": gamma(2.0),
 }
