@@ -6,7 +6,9 @@ and draws the cars of the last.
 
 import time
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.lib.cache import peak_megabytes
 from benchmarks.lib.command import command, parser, run
@@ -26,28 +28,19 @@ def page(arguments: Namespace) -> str:
     from segcritic.recurrent.views import Example
 
     samples, n = list(cars(arguments.data)), arguments.steps
-    examples = [Example.of(sample.pixels, sample.labels) for sample in samples]
+    truth: list[Any] = [sample.labels for sample in samples]
+    examples = [Example.of(sample.pixels, labels) for sample, labels in zip(samples, truth, strict=True)]
     most = max(example.n_objects for example in examples)
-    settings = RecurrentSettings(
-        height=256,
-        width=768,
-        zoom=False,
-        upright=True,
-        latent=64,
-        batch=1,
-        states=2,
-        max_objects=most,
-        first_length=2,
-        critic_steps=n // 2,
-        **dict.fromkeys(("context_steps", "masks_steps", "first_steps", "episodes_steps"), n),
-    )
+    settings = RecurrentSettings(height=256, width=768, zoom=False, upright=True, latent=64, batch=1, states=2)
+    settings = replace(settings, max_objects=most, first_length=2, critic_steps=n // 2)
+    settings = replace(settings, **{f"{stage}_steps": n for stage in ("context", "masks", "first", "episodes")})
     begin = time.perf_counter()
     agent = train(examples[:-1], settings)
     trained = time.perf_counter() - begin
     begin = time.perf_counter()
     drawing = segment(samples[-1].pixels, agent.networks())
     drawn = time.perf_counter() - begin
-    scores = evaluate(drawing.labels, samples[-1].labels).as_dict()
+    scores = evaluate(drawing.labels, truth[-1]).as_dict()
     return f"""# Cars: a smoke test of resolution
 
 `{command(arguments, "steps")}` made this page. {machine(arguments.threads, ("numpy", "torch"))}

@@ -72,7 +72,8 @@ def measured(run: Run) -> dict[str, Any]:
     rules, tests = load_builtin("radial"), embryos(run.test, TEST_SEED["embryos"])
     make_state(tests[0][0], rules)  # not timed: compiles
     if run.method == "still":
-        rows = [_still(method, tests, rules) for method in STILL]
+        states, spent = timed(lambda pair: make_state(pair[0], rules), tests)
+        rows = [_still(method, states, sum(spent), tests, rules) for method in STILL]
     elif run.method == "network":
         rows = _by_network(tests, run.steps)
     else:
@@ -87,12 +88,8 @@ def _row(name: str, labels: list[Labels], tests: list, seconds: float, training:
     return {"name": name, "scores": found, **costs, **more}
 
 
-def _still(method: str, tests: list, rules: "Rules") -> dict[str, Any]:
-    """What learns nothing; of those with a level the one of `LEVELS` with the best VI."""
-    from segcritic.stateless.state import make_state
-
-    states, spent = timed(lambda pair: make_state(pair[0], rules), tests)
-    seconds = sum(spent)
+def _still(method: str, states: "list[State]", seconds: float, tests: list, rules: "Rules") -> dict[str, Any]:
+    """What learns nothing; of those with a level the one of `LEVELS` with the best VI. `seconds` made the states."""
     if method == STILL[0]:
         best = bound([state.graph.superpixels for state in states], [truth for _, truth in tests])
         number = float(np.mean([state.graph.n_nodes for state in states]))
@@ -138,15 +135,19 @@ def _by_network(tests: list, steps: int | None) -> list[dict[str, Any]]:
     training = time.process_time() - start
     maps, spent = timed(lambda pair: network.maps(pair[0]), tests)
 
-    def multicuts(level: float) -> list[Labels]:
-        return [_without_border(unet_multicut(each, bias=level)) for each in maps]
-
-    def pieces(level: float) -> list[Labels]:
-        return [_without_border(unet_components(each, threshold=level)) for each in maps]
-
+    ways = (
+        lambda each, level: unet_components(each, threshold=level),
+        lambda each, level: unet_multicut(each, bias=level),
+    )
     return [
-        _best(BY_NETWORK[0], tests, pieces, sum(spent), training),
-        _best(BY_NETWORK[1], tests, multicuts, sum(spent), training),
+        _best(
+            name,
+            tests,
+            lambda level, way=way: [_without_border(way(each, level)) for each in maps],
+            sum(spent),
+            training,
+        )
+        for name, way in zip(BY_NETWORK, ways, strict=True)
     ]
 
 

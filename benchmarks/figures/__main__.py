@@ -6,7 +6,6 @@ figures it writes docs/figures.md and docs/images/figure_*.png; of some, their p
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -70,19 +69,11 @@ def figure_4(plan: Plan, cache: Path) -> Figure:
     }
     repulsion = max(simple, key=lambda each: simple[each]["mAP"])
     pieces = mutex_pieces(shown.state, repulsion)
-    mutex = pieces_picture(pieces, SCALE)
-    picture = grid(
-        [
-            [shown.truth(), shown.raw(), shown.pieces(), shown.actions(), ("mutex watershed", mutex)],
-            [
-                shown.features("pre-trained pixel features"),
-                shown.outlines(),
-                shown.objects(),
-                shown.rewards(),
-                ("the same without the ground", shown.labelled(largest_is_ground(pieces))),
-            ],
-        ]
-    )  # fmt: skip
+    mutex = "mutex watershed", pieces_picture(pieces, SCALE)
+    without = "the same without the ground", shown.labelled(largest_is_ground(pieces))
+    features = shown.features("pre-trained pixel features")
+    above = [shown.truth(), shown.raw(), shown.pieces(), shown.actions(), mutex]
+    below = [features, shown.outlines(), shown.objects(), shown.rewards(), without]
     rows = [
         limit(pairs, "mAP", "AP50"),
         ["mutex watershed", *map(score, simple[repulsion].values())],
@@ -103,7 +94,7 @@ these test images*; the largest piece is the ground. Rewards are 0.5 (amber) whe
 
 {table(("", "mAP", "AP50"), rows)}
 """
-    return Figure(text, picture, [*before, *results])
+    return Figure(text, grid([above, below]), [*before, *results])
 
 
 def figure_5(plan: Plan, cache: Path) -> Figure:
@@ -114,19 +105,14 @@ def figure_5(plan: Plan, cache: Path) -> Figure:
     results = [finished(run, cache) for run in runs]
     shown = Shown.of(runs[0], results[0], EMBRYO_SCALE)
     hand_made, learned = node_features(shown.policy, shown.state)
-    boundaries = gray(line_strength(shown.state.image), EMBRYO_SCALE)
-    picture = grid(
-        [
-            [shown.truth(), shown.raw(), ("boundary map", boundaries), shown.pieces(), shown.actions()],
-            [
-                shown.features("a) hand-made features", hand_made),
-                shown.features("b) learned, superpixels", learned),
-                shown.features("c) learned, pixels"),
-                shown.objects(),
-                shown.rewards(),
-            ],
-        ]
-    )
+    boundaries = "boundary map", gray(line_strength(shown.state.image), EMBRYO_SCALE)
+    features = [
+        shown.features("a) hand-made features", hand_made),
+        shown.features("b) learned, superpixels", learned),
+        shown.features("c) learned, pixels"),
+    ]
+    above = [shown.truth(), shown.raw(), boundaries, shown.pieces(), shown.actions()]
+    below = [*features, shown.objects(), shown.rewards()]
     names = ("VI", "VI_merge", "VI_split", "mAP")
     rows = [limit(tests(runs[0]), *names), ["rules alone", *means(results, *names)]]
     text = f"""## Figure 5: cells of an embryo, from rules alone
@@ -144,7 +130,7 @@ test images (`embryos({plan.n_embryos}, {TEST_SEED["embryos"]})`), rules
 
 {table(("", "VI", "VI merge", "VI split", "mAP"), rows)}
 """
-    return Figure(text, picture, results)
+    return Figure(text, grid([above, below]), results)
 
 
 def figure_10(plan: Plan, cache: Path) -> Figure:
@@ -153,17 +139,9 @@ def figure_10(plan: Plan, cache: Path) -> Figure:
     both = [finished(plan.full(seed), cache) for seed in plan.seeds]
     shown = Shown.of(runs[0], alone[0], SCALE, judged_by_labels=True)
     first = pixel_features(before[0].policy(), shown.state)
-    picture = grid(
-        [
-            [shown.truth(), shown.raw(), shown.outlines(), shown.actions()],
-            [
-                shown.features("pixel features before", first),
-                shown.features("pixel features after"),
-                shown.objects(),
-                shown.rewards(),
-            ],
-        ]
-    )
+    features = shown.features("pixel features before", first), shown.features("pixel features after")
+    above = [shown.truth(), shown.raw(), shown.outlines(), shown.actions()]
+    below = [*features, shown.objects(), shown.rewards()]
     kinds = {
         "pre-trained, actor not trained": before,
         "labels, learned features alone": alone,
@@ -191,7 +169,7 @@ against before (as in figure 11), is **{alone_gain}** with learned features alon
 hand-made ones too. The edges' hand-made features, likely circles' outlines among them, may leave the U-Net little to
 find.
 """
-    return Figure(text, picture, [*before, *alone, *both])
+    return Figure(text, grid([above, below]), [*before, *alone, *both])
 
 
 def figure_11(plan: Plan, cache: Path) -> Figure:
@@ -200,21 +178,14 @@ def figure_11(plan: Plan, cache: Path) -> Figure:
     mixed = [finished(run, cache) for run in runs]
     full = [finished(plan.full(seed), cache) for seed in plan.seeds]
     by_rules, by_both = (Shown.of(runs[0], results[0], SCALE) for results in (alone, mixed))
-    picture = grid(
+    above, below = (
         [
-            [
-                by_rules.truth(),
-                by_rules.actions("rules alone: actions"),
-                by_rules.objects("rules alone: segmentation"),
-                by_rules.rewards("rules alone: rewards"),
-            ],
-            [
-                by_rules.raw(),
-                by_both.actions("mixed: actions"),
-                by_both.objects("mixed: segmentation"),
-                by_both.rewards("mixed: rewards"),
-            ],
+            first,
+            shown.actions(f"{name}: actions"),
+            shown.objects(f"{name}: segmentation"),
+            shown.rewards(f"{name}: rewards"),
         ]
+        for name, first, shown in (("rules alone", by_rules.truth(), by_rules), ("mixed", by_rules.raw(), by_both))
     )
     names = {"rules alone": alone, "rules, labels of one image": mixed}
     rows = [[name, *means(kind, "mAP", "AP50", "reward"), seconds(kind)] for name, kind in names.items()]
@@ -242,16 +213,10 @@ one image **{mixed_gain}**, and with those of all images {full_gain}. Those of a
 images are what can be learned from labels on these superpixels: where they are no better than the rules, what is lost
 lies elsewhere.
 """
-    return Figure(text, picture, [*alone, *mixed, *full])
+    return Figure(text, grid([above, below]), [*alone, *mixed, *full])
 
 
-FIGURES: dict[int, Callable[[Plan, Path], Figure]] = {
-    4: figure_4,
-    5: figure_5,
-    8: figure_8,
-    10: figure_10,
-    11: figure_11,
-}
+FIGURES = {4: figure_4, 5: figure_5, 8: figure_8, 10: figure_10, 11: figure_11}
 
 
 def written(figures: list[Figure], plan: Plan, arguments: Namespace) -> str:

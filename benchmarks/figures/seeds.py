@@ -100,10 +100,7 @@ def curves(title: str, lines: Sequence[Sequence[tuple[float, float]]], best: int
 
     def at(x: float, y: float) -> tuple[float, float]:
         """Place of a value, in pixels of the large chart."""
-        return (
-            _FINE * (left + (right - left) * x / last),
-            _FINE * (floor - (floor - top) * (y - low) / (high - low)),
-        )
+        return (_FINE * (left + (right - left) * x / last), _FINE * (floor - (floor - top) * (y - low) / (high - low)))
 
     def write(x: float, y: float, text: str, anchor: str, size: int = 15) -> None:
         draw.text((_FINE * x, _FINE * y), text, TEXT, font(_FINE * size), anchor=anchor)

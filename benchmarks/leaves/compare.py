@@ -10,7 +10,7 @@ makes the page; on a GPU as on a processor.
 
 import json
 from argparse import Namespace
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -81,17 +81,63 @@ def page(arguments: Namespace) -> str:
     arguments.cache = arguments.cache / "quick" if arguments.quick else arguments.cache
     arguments.page = "rosettes.md" if arguments.generated else arguments.page
     examples, held_out = _examples(arguments)
-    settings = _settings(arguments, examples)
+    study = Study(arguments, examples, held_out, _settings(arguments, examples))
     rows, steps = [], {}
     for name in arguments.variants:
         for kept in STATES if name in _SPLIT else STATES[:1]:
-            found = [_run(name, seed, kept, settings, examples, held_out, arguments) for seed in arguments.seeds]
+            found = [study.scores(name, seed, kept) for seed in arguments.seeds]
             title = name if kept is None else f"{name}, of the state only: {'LSTM' if kept == 'lstm' else 'mask'}"
             rows.append((title, *(spread([scores[metric] for scores in found], ".3f") for metric in METRICS)))
             steps[title] = [scores["dice per step"] for scores in found]
     if arguments.ship:
-        _ship(arguments.ship, settings, examples, held_out, arguments)
-    return _written(rows, steps, settings, examples, held_out, arguments)
+        _ship(study, arguments.ship)
+    return _written(study, rows, steps)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The images, and the settings that all variants share."""
+
+    arguments: Namespace
+    examples: list[Any]
+    held_out: list[Any]
+    settings: Any
+
+    def folder(self, name: str, seed: int) -> Path:
+        """Where a variant of a seed is kept."""
+        return self.arguments.cache / f"{''.join(c if c.isalnum() else '-' for c in name)}-seed{seed}"
+
+    def own(self, name: str) -> dict[str, Any]:
+        """The settings of a variant that differ from those of all."""
+        longer = {"episodes_steps": _LONGER * self.settings.episodes_steps} if name.endswith("longer") else {}
+        return {**VARIANTS[name], **longer}
+
+    def scores(self, name: str, seed: int, kept: str | None) -> dict[str, Any]:
+        """Scores of one variant and seed on the held-out images, from the cache or by training."""
+        numbers = len(self.examples), len(self.held_out), self.arguments.generated
+        told = digest([self.settings.to_dict(), self.own(name), *numbers])
+        scores = self.folder(name, seed) / f"scores-{kept or 'whole'}-{told}.json"
+        if not scores.exists():
+            networks = self.trained(name, seed).networks()
+            scores.write_text(json.dumps(evaluated(networks, self.held_out, kept)))
+        return json.loads(scores.read_text())
+
+    def trained(self, name: str, seed: int) -> Any:
+        """The agent of a variant: its last stage goes on from the stages that all share, trained once for each seed."""
+        from segcritic.recurrent.train import train
+
+        own, folder, settings = self.own(name), self.folder(name, seed), self.settings
+        shared = replace(settings, state_pyramid=own.get("state_pyramid", True), objective="bce", episodes_steps=0)
+        before = self.arguments.cache / f"{'shared' if shared.state_pyramid else 'shared-NoSP'}-seed{seed}"
+        agent = train(self.examples, shared, seed=seed, checkpoint=before, on_progress=_tell)
+        folder.mkdir(parents=True, exist_ok=True)
+        if own.get("episodes_steps") == 0:
+            return agent
+        mine = replace(settings, **own, context_steps=0, masks_steps=0, first_steps=0)
+        last = train(self.examples, mine, seed=seed, checkpoint=folder, pretrained=agent, on_progress=_tell)
+        spent = agent.curve[-1]["seconds"]
+        curve = [*agent.curve, *({**point, "seconds": point["seconds"] + spent} for point in last.curve)]
+        return replace(last, settings=replace(settings, **own), curve=curve)
 
 
 def _examples(arguments: Namespace) -> tuple[list[Any], list[Any]]:
@@ -105,9 +151,7 @@ def _examples(arguments: Namespace) -> tuple[list[Any], list[Any]]:
         pairs = list(rosettes(n, 64, seed=1, count=(3, 8))) + list(rosettes(max(10, n // 4), 64, seed=2, count=(3, 8)))
         everything = [Example.of(*pair) for pair in pairs]
         return everything[:n], everything[n:]
-    samples = list(leaves(arguments.data))
-    if arguments.quick:
-        samples = samples[:10]
+    samples: list[Any] = list(leaves(arguments.data))[: 10 if arguments.quick else None]
     everything = [Example.of(sample.pixels, sample.labels) for sample in samples]
     return [e for i, e in enumerate(everything) if i % 5], everything[::5]
 
@@ -118,52 +162,6 @@ def _settings(arguments: Namespace, examples: list[Any]) -> Any:
     settings = choose_settings(examples)
     given = {f"{stage}_steps": 2 if arguments.quick else getattr(arguments, f"{stage}_steps") for stage in STEPS}
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
-
-
-def _run(
-    name: str,
-    seed: int,
-    kept: str | None,
-    settings: Any,
-    examples: list[Any],
-    held_out: list[Any],
-    arguments: Namespace,
-) -> dict[str, Any]:
-    """Scores of one variant and seed on the held-out images, from the cache or by training."""
-    folder = arguments.cache / f"{_slug(name)}-seed{seed}"
-    told = [settings.to_dict(), _own(name, settings), len(examples), len(held_out), arguments.generated]
-    scores = folder / f"scores-{kept or 'whole'}-{digest(told)}.json"
-    if not scores.exists():
-        networks = _trained(name, seed, settings, examples, arguments, folder).networks()
-        scores.write_text(json.dumps(evaluated(networks, held_out, kept)))
-    return json.loads(scores.read_text())
-
-
-def _trained(name: str, seed: int, settings: Any, examples: list[Any], arguments: Namespace, folder: Path) -> Any:
-    """The agent of a variant: its last stage goes on from the stages that all share, trained once for each seed."""
-    from segcritic.recurrent.train import train
-
-    own = _own(name, settings)
-    shared = replace(settings, state_pyramid=own.get("state_pyramid", True), objective="bce", episodes_steps=0)
-    before = arguments.cache / f"{'shared' if shared.state_pyramid else 'shared-NoSP'}-seed{seed}"
-    agent = train(examples, shared, seed=seed, checkpoint=before, on_progress=_tell)
-    folder.mkdir(parents=True, exist_ok=True)
-    if own.get("episodes_steps") == 0:
-        return agent
-    mine = replace(settings, **own, context_steps=0, masks_steps=0, first_steps=0)
-    last = train(examples, mine, seed=seed, checkpoint=folder, pretrained=agent, on_progress=_tell)
-    spent = agent.curve[-1]["seconds"]
-    return replace(
-        last,
-        settings=replace(settings, **own),
-        curve=[*agent.curve, *({**p, "seconds": p["seconds"] + spent} for p in last.curve)],
-    )
-
-
-def _own(name: str, settings: Any) -> dict[str, Any]:
-    """The settings of a variant that differ from those of all."""
-    longer = {"episodes_steps": _LONGER * settings.episodes_steps} if name.endswith("longer") else {}
-    return {**VARIANTS[name], **longer}
 
 
 def _tell(progress: Any) -> None:
@@ -224,14 +222,8 @@ def _reconstruction(seed: int, settings: Any, examples: list[Any], arguments: Na
     return mean(dice)
 
 
-def _written(
-    rows: list[tuple[str, ...]],
-    steps: dict[str, list[list[float]]],
-    settings: Any,
-    examples: list[Any],
-    held_out: list[Any],
-    arguments: Namespace,
-) -> str:
+def _written(study: Study, rows: list[tuple[str, ...]], steps: dict[str, list[list[float]]]) -> str:
+    arguments, examples, held_out, settings = study.arguments, study.examples, study.held_out, study.settings
     what = (
         f"{arguments.generated} generated rosettes of 64 x 64 pixels with 3 to 8 leaves (`segcritic.datasets.rosettes`)"
         if arguments.generated
@@ -267,34 +259,24 @@ Ceilings on the held-out images, mean Dice: {_ceiling(held_out, settings):.3f} b
 """
 
 
-def _ship(name: str, settings: Any, examples: list[Any], held_out: list[Any], arguments: Namespace) -> None:
+def _ship(study: Study, name: str) -> None:
     """Write the model of a variant, with its card, as the shipped model `leaves`."""
     from segcritic.models.cards import labels_card
     from segcritic.models.recurrent import RecurrentModel
 
-    seed = arguments.seeds[0]
-    agent = _trained(name, seed, settings, examples, arguments, arguments.cache / f"{_slug(name)}-seed{seed}")
-    scores = _run(name, seed, None, settings, examples, held_out, arguments)
+    seed, examples = study.arguments.seeds[0], study.examples
+    agent, scores = study.trained(name, seed), study.scores(name, seed, None)
     counts = sorted(example.n_objects for example in examples)
-    card = (
-        labels_card(agent, len(examples), seed)
-        .replace("# a model", "# leaves")
-        .replace(
-            "Draws one object after another", "Draws the leaves of rosette plants seen from above, one after another"
-        )
-    )
-    card += CARD.format(
+    drawn = "Draws the leaves of rosette plants seen from above, one after another"
+    card = labels_card(agent, len(examples), seed).replace("# a model", "# leaves")
+    card = card.replace("Draws one object after another", drawn) + CARD.format(
         n=len(examples),
-        held_out=len(held_out),
+        held_out=len(study.held_out),
         least=counts[0],
         most=counts[-1],
         sbd=scores["SBD"],
         count=scores["abs_dic"],
         variant=name,
-        command=command(arguments, "variants", "seeds", *(f"{stage}_steps" for stage in STEPS), "ship"),
+        command=command(study.arguments, "variants", "seeds", *(f"{stage}_steps" for stage in STEPS), "ship"),
     )
     RecurrentModel(agent, card).save(SHIPPED / "leaves")
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name)

@@ -92,7 +92,7 @@ def _cropped(pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _encoded(array: np.ndarray, suffix: str) -> np.ndarray:
     buffer = io.BytesIO()
-    options = {"quality": 97} if suffix == ".jpg" else {}
+    options: Any = {"quality": 97} if suffix == ".jpg" else {}
     iio.imwrite(buffer, array, extension=suffix, **options)
     return np.frombuffer(buffer.getvalue(), np.uint8)
 

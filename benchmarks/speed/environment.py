@@ -6,7 +6,6 @@ edges (the better of both ends) -> mean over the edges. Both ways use the same m
 
 import importlib.metadata
 from argparse import Namespace
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,25 +35,6 @@ DESCRIPTORS = {  # ours -> scikit-image's
     "sd_intensity": "intensity_std",
 }
 PIXELS_PER_SUPERPIXEL = 130
-
-
-@dataclass
-class Timing:
-    """Milliseconds per scored partition on one image."""
-
-    n_nodes: int
-    n_edges: int
-    n_objects: float
-    multicut: float
-    batched: float
-    single: float
-    regionprops: float
-
-    def row(self) -> list[str]:
-        cells = [f"{self.n_nodes:,}", f"{self.n_edges:,}", f"{self.n_objects:.0f}"]
-        cells += [f"{ms:.3f}" for ms in (self.multicut, self.batched, self.single)]
-        measuring = (self.regionprops - self.multicut) / max(self.batched - self.multicut, 1e-6)
-        return [*cells, f"{self.regionprops:.1f}", f"{self.regionprops / self.batched:,.0f}×", f"{measuring:,.0f}×"]
 
 
 def blobs(n_superpixels: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -89,28 +69,27 @@ def score_by_regionprops(graph: SuperpixelGraph, image: NDArray[np.float32], cos
     return float(edge_mean(graph, table["solidity"], partition))
 
 
-def time_one_size(n_superpixels: int, n_samples: int, seconds: float, seed: int) -> Timing:
-    """Time both ways on one image."""
+def row(n_superpixels: int, n_samples: int, seconds: float, seed: int) -> list[str]:
+    """Time both ways on one image: milliseconds per scored partition."""
     image, superpixels = blobs(n_superpixels, seed)
     graph = build_graph(image, superpixels)
     costs = np.random.default_rng(seed).normal(0.3, 1, size=(n_samples, graph.n_edges))
-    single = [1000 * shortest(lambda row=row: score(graph, row), seconds / n_samples) for row in costs]
-    by_pixels = [1000 * shortest(lambda row=row: score_by_regionprops(graph, image, row), 0) for row in costs[:2]]
-    return Timing(
-        n_nodes=graph.n_nodes,
-        n_edges=graph.n_edges,
-        n_objects=(multicut(graph, costs).max(axis=1) + 1).mean(),
-        multicut=1000 * shortest(lambda: multicut(graph, costs), seconds) / n_samples,
-        batched=1000 * shortest(lambda: score(graph, costs), seconds) / n_samples,
-        single=float(np.mean(single)),
-        regionprops=float(np.mean(by_pixels)),
-    )
+    alone = 1000 * shortest(lambda: multicut(graph, costs), seconds) / n_samples
+    batched = 1000 * shortest(lambda: score(graph, costs), seconds) / n_samples
+    single = 1000 * np.mean([shortest(lambda row=row: score(graph, row), seconds / n_samples) for row in costs])
+    by_pixels = [shortest(lambda row=row: score_by_regionprops(graph, image, row), 0) for row in costs[:2]]
+    regionprops = 1000 * np.mean(by_pixels)
+    measuring = (regionprops - alone) / max(batched - alone, 1e-6)
+    n_objects = (multicut(graph, costs).max(axis=1) + 1).mean()
+    cells = [f"{graph.n_nodes:,}", f"{graph.n_edges:,}", f"{n_objects:.0f}"]
+    cells += [f"{ms:.3f}" for ms in (alone, batched, single)]
+    return [*cells, f"{regionprops:.1f}", f"{regionprops / batched:,.0f}×", f"{measuring:,.0f}×"]
 
 
 def page(arguments: Namespace) -> str:
     """Measure, and write the text of docs/environment_speed.md."""
     n_samples = arguments.samples
-    timings = [time_one_size(n, n_samples, arguments.seconds, arguments.seed) for n in arguments.superpixels]
+    rows = [row(n, n_samples, arguments.seconds, arguments.seed) for n in arguments.superpixels]
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("numba", "bioimage-cpp", "scikit-image"))
     head = ("superpixels", "edges", "objects", "multicut alone, ms", f"segcritic, {n_samples} at once, ms")
     head += ("segcritic, one, ms", "regionprops_table, ms", "faster", "faster without the multicut")
@@ -122,7 +101,7 @@ the edges. The descriptors: {", ".join(DESCRIPTORS)}.
 CPU time per partition, threads: {arguments.threads}, shortest of repeated runs. {versions}.
 Made by `{command(arguments, "superpixels", "samples", "seconds", "seed")}`.
 
-{table(head, [timing.row() for timing in timings], left=0)}
+{table(head, rows, left=0)}
 """
 
 

@@ -8,7 +8,7 @@ being two (`torch.utils.flop_counter`). Seconds hold everything: multicut, rewar
 import sys
 import time
 from argparse import Namespace
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.lib.command import command, parser
@@ -26,15 +26,6 @@ PAPER_GRID, PAPER_EDGES = (11, 21), 524
 PAPER_WIDTH = 2028
 _CELL = 12  # pixels, side of a superpixel
 _LARGE = 1000  # hidden units from which one update is enough to time
-
-
-@dataclass
-class Cost:
-    """Of one update."""
-
-    parameters: int
-    gflop: float
-    seconds: float
 
 
 def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "State":
@@ -61,8 +52,8 @@ def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "State"
     return state
 
 
-def cost(state: "State", settings: "TrainSettings", repeats: int) -> Cost:
-    """Cost of one update; the seconds are the processor's, the shortest of `repeats` updates (0: the counted one)."""
+def cost(state: "State", settings: "TrainSettings", repeats: int) -> tuple[int, float, float]:
+    """Parameters, GFLOP and seconds of one update: the processor's, of the shortest of `repeats` (0: the counted one)."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from segcritic.rules import Scorer, load_rules
@@ -80,7 +71,7 @@ def cost(state: "State", settings: "TrainSettings", repeats: int) -> Cost:
     with FlopCounterMode(display=False) as counter:
         counted = timed(0)
     seconds = min((timed(step) for step in range(1, repeats + 1)), default=counted)
-    return Cost(parameters, counter.get_total_flops() / 1e9, seconds)
+    return parameters, counter.get_total_flops() / 1e9, seconds
 
 
 def matrix_rate() -> float:
@@ -112,17 +103,9 @@ def by_width(state: "State", arguments: Namespace) -> list[list[str]]:
     variants += [(f"default shape, width {default.width}, critic", critic, 0), ("default settings", TrainSettings(), 0)]
     for name, settings, width in variants:
         print(name, file=sys.stderr, flush=True)
-        found = cost(state, settings, 0 if width >= _LARGE else arguments.repeats)
-        rows.append(
-            [
-                name,
-                f"{found.parameters / 1e6:.3g}",
-                f"{found.gflop:.3g}",
-                f"{found.seconds:.3g}",
-                less(RELEASE_GFLOP / found.gflop),
-                less(RELEASE_SECONDS / found.seconds),
-            ]
-        )
+        parameters, gflop, seconds = cost(state, settings, 0 if width >= _LARGE else arguments.repeats)
+        less_than_release = [less(RELEASE_GFLOP / gflop), less(RELEASE_SECONDS / seconds)]
+        rows.append([name, f"{parameters / 1e6:.3g}", f"{gflop:.3g}", f"{seconds:.3g}", *less_than_release])
     return rows
 
 
@@ -148,8 +131,8 @@ def by_size(arguments: Namespace) -> list[list[str]]:
         cells = [f"{n:,}", f"{n_edges:,}"]
         for settings in (TrainSettings(), settings_for(None, **LEARNERS["critic"])):
             print(f"{n} superpixels, {settings.learner}", file=sys.stderr, flush=True)
-            found = cost(state, settings, arguments.repeats)
-            cells += [f"{found.gflop:.3g}", f"{1000 * found.seconds:,.0f}"]
+            _, gflop, seconds = cost(state, settings, arguments.repeats)
+            cells += [f"{gflop:.3g}", f"{1000 * seconds:,.0f}"]
         rows.append(cells)
     return rows
 

@@ -5,77 +5,55 @@ The bound gives every superpixel to the true object (or the background) that cov
 
 import sys
 from argparse import Namespace
-from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 from benchmarks.lib.command import command, parser, run
-from benchmarks.lib.images import NUCLEI_TEXT, FilePairs, nuclei_pairs, read
+from benchmarks.lib.images import NUCLEI_TEXT, nuclei_pairs, read
 from benchmarks.lib.runs import bound, scores, timed
 from benchmarks.lib.tables import machine, score, table
 
-
-@dataclass
-class Row:
-    """One way to cut superpixels, and what came out of it on each image."""
-
-    method: str
-    settings: dict[str, Any]
-    numbers: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    labels: list[Any] = field(default_factory=list)
-
-    def cells(self, truth: list[Any]) -> list[str]:
-        found = scores(self.labels, truth, ("mAP", "AP50", "AP75"))
-        name = " ".join([self.method, *(f"{key}={value}" for key, value in self.settings.items())])
-        return [
-            name,
-            *map(score, found.values()),
-            f"{median(self.numbers):,.0f}",
-            f"{median(self.seconds):.3f}",
-        ]
+VARIANTS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
+    ("shells", "pieces", (4, 6, 8, 18, 24, 36)),
+    ("shells", "min_size", (3, 12, 20)),
+    ("watershed", "min_size", (30, 60)),
+    ("mutex", "repulsion", (2.0, 3.0)),
+)
 
 
-def rows(quick: bool) -> list[Row]:
-    """What is compared; without settings: the defaults, which rules that name only the method get."""
-    variants: list[tuple[str, str, tuple[float, ...]]] = [
-        ("shells", "pieces", (4, 6, 8, 18, 24, 36)),
-        ("shells", "min_size", (3, 12, 20)),
-        ("watershed", "min_size", (30, 60)),
-        ("mutex", "repulsion", (2.0, 3.0)),
-    ]
-    result = []
+def compared(quick: bool) -> list[tuple[str, dict[str, Any]]]:
+    """Methods and settings; without settings: the defaults, which rules that name only the method get."""
+    result: list[tuple[str, dict[str, Any]]] = []
     for method in ("shells", "watershed", "mutex"):
-        result.append(Row(method, {}))
+        result.append((method, {}))
         if not quick:
-            result += [Row(name, {key: value}) for name, key, values in variants if name == method for value in values]
+            result += [(name, {key: value}) for name, key, values in VARIANTS if name == method for value in values]
     return result
 
 
-def measure(compared: list[Row], pairs: FilePairs) -> list[Any]:
-    """Fill the rows; return the true labels."""
-    from segcritic.pixels.preprocess import normalise
+def row(method: str, settings: dict[str, Any], images: list[Any], truth: list[Any]) -> list[str]:
+    """Cut all images in one way; scores of the bound, numbers and seconds."""
     from segcritic.superpixels import superpixels
 
-    pixels, truth = read(pairs)
-    images = [normalise(image) for image in pixels]
-    for row in compared:
+    def cut(image: Any) -> Any:
+        return superpixels(image, method, **settings)
 
-        def cut(image: Any, row: Row = row) -> Any:
-            return superpixels(image, row.method, **row.settings)
-
-        cut(images[0])  # not timed: compiles
-        cuts, row.seconds = timed(cut, images)
-        row.numbers = [int(found.max()) + 1 for found in cuts]
-        row.labels = bound(cuts, truth)
-        print(row.method, row.settings, file=sys.stderr, flush=True)
-    return truth
+    name = " ".join([method, *(f"{key}={value}" for key, value in settings.items())])
+    print(name, file=sys.stderr, flush=True)
+    cut(images[0])  # not timed: compiles
+    cuts, seconds = timed(cut, images)
+    found = scores(bound(cuts, truth), truth, ("mAP", "AP50", "AP75"))
+    number = median(int(each.max()) + 1 for each in cuts)
+    return [name, *map(score, found.values()), f"{number:,.0f}", f"{median(seconds):.3f}"]
 
 
 def page(arguments: Namespace) -> str:
     """Measure, and write the text of docs/superpixels.md."""
-    compared = rows(arguments.quick)
-    truth = measure(compared, nuclei_pairs(arguments.data, arguments.images))
+    from segcritic.pixels.preprocess import normalise
+
+    pixels, truth = read(nuclei_pairs(arguments.data, arguments.images))
+    images = [normalise(image) for image in pixels]
+    rows = [row(*way, images, truth) for way in compared(arguments.quick)]
     megapixels = median(labels.size for labels in truth) / 1e6
     n_objects = median(int(labels.max()) for labels in truth)
     head = ("superpixels", "bound mAP", "AP50", "AP75", "number", "s / image")
@@ -96,7 +74,7 @@ Seconds are of the processor, for the cut of the normalised image alone.
 
 **Command.** `{command(arguments, "images")}`
 
-{table(head, (row.cells(truth) for row in compared))}
+{table(head, rows)}
 """
 
 
