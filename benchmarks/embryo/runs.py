@@ -3,19 +3,30 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage as ndi
+from scipy.spatial import KDTree
+from skimage.segmentation import watershed
 
+from benchmarks.baselines import unet_components, unet_multicut
 from benchmarks.lib.digest import file_name
 from benchmarks.lib.images import TEST_SEED
 from benchmarks.lib.runs import UNET_WIDTHS, bound, label, scores, settings_for, timed, trained
-
-if TYPE_CHECKING:
-    from segcritic.boundary_net import BoundaryNet
-    from segcritic.rules import Rules
-    from segcritic.stateless.state import State
+from segcritic.boundary_net import BoundaryNet, BoundaryTraining, train
+from segcritic.datasets.embryo import embryos
+from segcritic.graph import Edge
+from segcritic.graph.partition import multicut
+from segcritic.graph.project import UNLABELLED
+from segcritic.rules import Rules, Scorer, load_builtin
+from segcritic.search.refine import refine
+from segcritic.stateless.environment import evaluate_partition
+from segcritic.stateless.label_rewards import supervised
+from segcritic.stateless.predict import label_partition
+from segcritic.stateless.state import State, make_state
+from segcritic.superpixels.lines import line_strength
 
 METRICS = ("VI", "VI_merge", "VI_split", "mAP", "AP50")
 LEVELS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
@@ -57,18 +68,12 @@ class Run:
 
     def file_name(self) -> str:
         """A name to recognise, and a digest of all that determines the result but code."""
-        from segcritic.rules import load_builtin
-
         told = [self.method, self.seed is not None and f"seed{self.seed}"]
         return file_name(told, [asdict(self), load_builtin("radial").to_yaml()])
 
 
 def measured(run: Run) -> dict[str, Any]:
     """Do one run: its row, and for what was trained by rules the row refined by local search."""
-    from segcritic.datasets.embryo import embryos
-    from segcritic.rules import load_builtin
-    from segcritic.stateless.state import make_state
-
     rules, tests = load_builtin("radial"), embryos(run.test, TEST_SEED["embryos"])
     make_state(tests[0][0], rules)  # not timed: compiles
     if run.method == "still":
@@ -88,7 +93,7 @@ def _row(name: str, labels: list[Labels], tests: list, seconds: float, training:
     return {"name": name, "scores": found, **costs, **more}
 
 
-def _still(method: str, states: "list[State]", seconds: float, tests: list, rules: "Rules") -> dict[str, Any]:
+def _still(method: str, states: list[State], seconds: float, tests: list, rules: Rules) -> dict[str, Any]:
     """What learns nothing; of those with a level the one of `LEVELS` with the best VI. `seconds` made the states."""
     if method == STILL[0]:
         best = bound([state.graph.superpixels for state in states], [truth for _, truth in tests])
@@ -106,12 +111,8 @@ def _still(method: str, states: "list[State]", seconds: float, tests: list, rule
     return _best(method, tests, lambda level: [apply(state, level) for state in states], seconds)
 
 
-def refined_alone(state: "State", rules: "Rules") -> Labels:
+def refined_alone(state: State, rules: Rules) -> Labels:
     """The local search from single superpixels, each an object."""
-    from segcritic.rules import Scorer
-    from segcritic.search.refine import refine
-    from segcritic.stateless.predict import label_partition
-
     alone, split = np.arange(state.graph.n_nodes, dtype=np.int32), np.ones(state.graph.n_edges, np.float32)
     scorer = Scorer(rules)
     return refine(state, label_partition(state, alone, split, scorer), scorer).labels
@@ -128,33 +129,25 @@ def _best(
 
 def _by_network(tests: list, steps: int | None) -> list[dict[str, Any]]:
     """A U-Net that learned outlines from labels of other cells, as the paper's had."""
-    from benchmarks.baselines import unet_components, unet_multicut
-
     start = time.process_time()
     network = tissue_network(steps)
     training = time.process_time() - start
     maps, spent = timed(lambda pair: network.maps(pair[0]), tests)
 
     ways = (
-        lambda each, level: unet_components(each, threshold=level),
-        lambda each, level: unet_multicut(each, bias=level),
+        lambda each, level: _without_border(unet_components(each, threshold=level)),
+        lambda each, level: _without_border(unet_multicut(each, bias=level)),
     )
-    return [
-        _best(
-            name,
-            tests,
-            lambda level, way=way: [_without_border(way(each, level)) for each in maps],
-            sum(spent),
-            training,
+    rows = []
+    for name, way in zip(BY_NETWORK, ways, strict=True):
+        rows.append(
+            _best(name, tests, lambda level, way=way: [way(each, level) for each in maps], sum(spent), training)
         )
-        for name, way in zip(BY_NETWORK, ways, strict=True)
-    ]
+    return rows
 
 
-def tissue_network(steps: int | None) -> "BoundaryNet":
+def tissue_network(steps: int | None) -> BoundaryNet:
     """The boundary network of `tissue`."""
-    from segcritic.boundary_net import BoundaryTraining, train
-
     pairs = [tissue(TISSUE_SEED + k) for k in range(TISSUE)]
     settings = BoundaryTraining() if steps is None else replace(BoundaryTraining(), steps=steps)
     return train([image for image, _ in pairs], [labels for _, labels in pairs], settings)
@@ -162,9 +155,6 @@ def tissue_network(steps: int | None) -> "BoundaryNet":
 
 def tissue(seed: int, side: int = 192) -> tuple[NDArray[np.float32], Labels]:
     """Other cells with bright membranes, filling the image without order: (H, W) image in [0, 1], and labels 1..n."""
-    from scipy import ndimage as ndi
-    from scipy.spatial import KDTree
-
     rng = np.random.default_rng(seed)
     width = rng.uniform(18, 36)  # pixels, of a cell
     points = rng.uniform(-width, side + width, (round(((side + 2 * width) / width) ** 2), 2))
@@ -181,13 +171,8 @@ def tissue(seed: int, side: int = 192) -> tuple[NDArray[np.float32], Labels]:
     return np.clip(scene, 0, 1).astype(np.float32), labels
 
 
-def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
+def _trained(run: Run, tests: list, rules: Rules) -> list[dict[str, Any]]:
     """Train an actor; label the test images by it, and once more refined."""
-    from segcritic.datasets.embryo import embryos
-    from segcritic.graph.project import UNLABELLED
-    from segcritic.stateless.label_rewards import supervised
-    from segcritic.stateless.state import make_state
-
     channels = next((channels for channels, name in LEARNED.items() if name == run.method), 0)
     network = {"pixel_features": channels, "unet_widths": UNET_WIDTHS} if channels else {}
     assert run.seed is not None
@@ -211,28 +196,18 @@ def _trained(run: Run, tests: list, rules: "Rules") -> list[dict[str, Any]]:
     return rows
 
 
-def components(state: "State", level: float) -> Labels:
+def components(state: State, level: float) -> Labels:
     """Connected pieces between lines stronger than `level`, grown back over the lines; at the image border: none."""
-    from scipy import ndimage as ndi
-    from skimage.segmentation import watershed
-
-    from segcritic.superpixels.lines import line_strength
-
     strength = line_strength(state.image)
     pieces, _ = ndi.label(strength < level)  # pyright: ignore[reportGeneralTypeIssues]
     return _without_border(watershed(strength, pieces))
 
 
-def cut(state: "State", level: float, boundary: str, rules: "Rules | None" = None) -> Labels:
+def cut(state: State, level: float, boundary: str, rules: Rules | None = None) -> Labels:
     """Multicut whose edges repel where the mean of `boundary` exceeds `level` of its 95th percentile.
 
     Objects at the image border are background; with rules, so is all that these would not keep.
     """
-    from segcritic.graph import Edge
-    from segcritic.graph.partition import multicut
-    from segcritic.rules import Scorer
-    from segcritic.stateless.environment import evaluate_partition
-
     graph = state.graph
     strength = graph.edge_sums[:, Edge[boundary.upper()]] / graph.edge_length
     node_labels = multicut(graph, (level * np.percentile(strength, 95) - strength) * graph.edge_length)

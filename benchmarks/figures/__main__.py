@@ -179,13 +179,8 @@ def figure_11(plan: Plan, cache: Path) -> Figure:
     full = [finished(plan.full(seed), cache) for seed in plan.seeds]
     by_rules, by_both = (Shown.of(runs[0], results[0], SCALE) for results in (alone, mixed))
     above, below = (
-        [
-            first,
-            shown.actions(f"{name}: actions"),
-            shown.objects(f"{name}: segmentation"),
-            shown.rewards(f"{name}: rewards"),
-        ]
-        for name, first, shown in (("rules alone", by_rules.truth(), by_rules), ("mixed", by_rules.raw(), by_both))
+        [first, by.actions(f"{name}: actions"), by.objects(f"{name}: segmentation"), by.rewards(f"{name}: rewards")]
+        for name, first, by in (("rules alone", by_rules.truth(), by_rules), ("mixed", by_rules.raw(), by_both))
     )
     names = {"rules alone": alone, "rules, labels of one image": mixed}
     rows = [[name, *means(kind, "mAP", "AP50", "reward"), seconds(kind)] for name, kind in names.items()]

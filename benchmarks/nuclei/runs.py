@@ -5,11 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from scipy import ndimage as ndi
+
 from benchmarks.lib.images import FilePairs, nuclei_pairs, read
 from benchmarks.lib.runs import LEARNERS, bound, scores, settings_for, timed
 from benchmarks.lib.runs import label as label_by
 from benchmarks.lib.runs import trained as trained_actor
 from benchmarks.nuclei.methods import BOUND, FEW, LIMITS, RULES, Run, inputs_of, network_of, rules_of, worker
+from segcritic.stateless.label_rewards import supervised
+from segcritic.stateless.state import make_state
 
 METRICS = ("mAP", "AP50", "AP75")
 SHIFTS = range(-2, 4)
@@ -36,8 +41,6 @@ def split(run: Run) -> tuple[FilePairs, FilePairs]:
 
 def label(run: Run) -> dict[str, Any]:
     """Label all images by a method that learns nothing (for the bound: by the truth on superpixels)."""
-    import numpy as np
-
     pairs = split(run)[1]
     images, truth = read(pairs)
     work = worker(run, network_of(run))
@@ -76,11 +79,6 @@ class Trained:
 
 def trained(run: Run) -> Trained:
     """Train on the images of the other folds, without their labels or with those of some."""
-    import numpy as np
-
-    from segcritic.stateless.label_rewards import supervised
-    from segcritic.stateless.state import make_state
-
     training, held_out = split(run)
     rules, network = rules_of(run), network_of(run)
     steps = run.steps if run.seconds is None else 10**9  # the time ends it
@@ -125,8 +123,6 @@ def train_and_label(run: Run) -> dict[str, Any]:
 
 def limits(run: Run) -> dict[str, Any]:
     """Train without labels; score the labels of held-out images, and the same as the truth would change them."""
-    import numpy as np
-
     model = trained(run)
     chosen = np.random.default_rng(run.seed or 0).choice(len(model.training), FEW, replace=False)
     few, their_truth = read([model.training[k] for k in chosen])
@@ -149,9 +145,6 @@ def limits(run: Run) -> dict[str, Any]:
 
 def moved(labels: Any, shift: int) -> Any:
     """Labels with outlines moved outwards (below 0: inwards) by so many pixels."""
-    import numpy as np
-    from scipy import ndimage as ndi
-
     if shift >= 0:
         distance, nearest = ndi.distance_transform_edt(labels == 0, return_indices=True)  # pyright: ignore
         return np.where(distance <= shift, labels[tuple(nearest)], 0)
@@ -161,8 +154,6 @@ def moved(labels: Any, shift: int) -> Any:
 
 def without_false(labels: Any, truth: Any, least: float = 0.3) -> Any:
     """Labels without the objects whose best intersection over union with a true one is below `least`."""
-    import numpy as np
-
     n = int(truth.max()) + 1
     pairs = labels.astype(np.int64) * n + truth
     shared = np.bincount(pairs.ravel(), minlength=(int(labels.max()) + 1) * n).reshape(-1, n)

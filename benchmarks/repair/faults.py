@@ -44,9 +44,9 @@ def with_faults(truth: NDArray[np.int32], seed: int, rate: float = 0.13) -> NDAr
         elif kind == "miss":
             labels[mask] = 0
         else:
-            grow = kind == "grow"
-            changed = ndi.binary_dilation(mask) if grow else mask & (ndi.binary_erosion(mask, border_value=1) == 0)
-            labels[changed & (labels == 0) if grow else changed] = label if grow else 0
+            kept = np.asarray(ndi.binary_erosion(mask, border_value=1), bool)
+            around = np.asarray(ndi.binary_dilation(mask), bool) & (labels == 0)
+            labels[around if kind == "grow" else mask & ~kept] = label if kind == "grow" else 0
     for _ in range(rng.binomial(len(ids), rate)):
         number += 1
         _paint_blob(labels, number, float(np.median(areas)), rng)

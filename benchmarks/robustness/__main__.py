@@ -32,7 +32,10 @@ def noisy(share: float) -> Callable[[Image], Image]:
 
 
 def ramp(share: float) -> Callable[[Image], Image]:
-    return lambda image: image + np.linspace(0, 1, image.shape[1], dtype=np.float32) * np.float32(share * span(image))
+    def change(image: Image) -> Image:
+        return (image + share * span(image) * np.linspace(0, 1, image.shape[1])).astype(np.float32)
+
+    return change
 
 
 def vignette(image: Image) -> Image:

@@ -53,7 +53,7 @@ def grid_scene(n_rows: int, n_cols: int, n_edges: int, seed: int = 0) -> "State"
 
 
 def cost(state: "State", settings: "TrainSettings", repeats: int) -> tuple[int, float, float]:
-    """Parameters, GFLOP and seconds of one update: the processor's, of the shortest of `repeats` (0: the counted one)."""
+    """Parameters, GFLOP and the processor's seconds of one update, the shortest of `repeats` (0: the counted one)."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from segcritic.rules import Scorer, load_rules
