@@ -62,7 +62,7 @@ def test_own_rule_scores_objects():
 
 @pytest.mark.parametrize("page", ["method.md", "extend.md", "rules.md"])
 def test_links_lead_somewhere(page):
-    written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
+    written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").rglob("*.py"))
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (DOCS / page).read_text(encoding="utf-8")):
         assert (DOCS / target).exists() or target in written, target
 

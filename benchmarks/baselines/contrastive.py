@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 from torch import Tensor
 
-from baselines.otsu import drop_small
+from benchmarks.baselines.otsu import drop_small
 from segcritic.boundary_net.network import MapNet, prepare
 from segcritic.boundary_net.train import BoundaryTraining, check_pairs, fit
 from segcritic.nn.unet import pool_superpixels

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.otsu import drop_small, foreground
+from benchmarks.baselines.otsu import drop_small, foreground
 
 
 def distance_watershed(

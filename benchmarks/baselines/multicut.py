@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.otsu import drop_small, keep_bright
+from benchmarks.baselines.otsu import drop_small, keep_bright
 from segcritic.graph import SuperpixelGraph, build_graph
 from segcritic.graph.partition import multicut
 from segcritic.graph.project import to_labels

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.otsu import drop_small, keep_bright
+from benchmarks.baselines.otsu import drop_small, keep_bright
 from segcritic.pixels.preprocess import normalise
 from segcritic.superpixels.mutex import mutex
 

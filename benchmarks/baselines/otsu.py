@@ -48,6 +48,11 @@ def keep_bright(segments: NDArray[np.integer], image: NDArray[Any], factor: floa
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[segments]
 
 
+def largest_is_ground(segments: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Number the segments 0..N-1 from 1 on, but the largest becomes 0."""
+    return np.where(segments == np.bincount(segments.ravel()).argmax(), 0, segments + 1).astype(np.int32)
+
+
 def drop_small(labels: NDArray[Any], min_area: int) -> NDArray[np.int32]:
     """Remove the objects of fewer than `min_area` pixels and number the others 1..n: (H, W) int32."""
     areas = np.bincount(labels.ravel())

@@ -5,8 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from baselines.multicut import boundary_costs
-from baselines.otsu import drop_small
+from benchmarks.baselines.multicut import boundary_costs
+from benchmarks.baselines.otsu import drop_small
 from segcritic.graph import build_graph
 from segcritic.graph.partition import multicut
 from segcritic.graph.project import to_labels

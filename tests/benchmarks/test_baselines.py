@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage.draw import disk
 
-from baselines import (
+from benchmarks.baselines import (
     cellpose,
     distance_watershed,
     gradient_multicut,

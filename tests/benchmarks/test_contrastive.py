@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.contrastive import (
+from benchmarks.baselines.contrastive import (
     CHANNELS,
     PULL_LIMIT,
     PUSH_LIMIT,

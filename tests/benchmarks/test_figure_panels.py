@@ -1,6 +1,6 @@
 import numpy as np
 
-from figure_panels import feature_picture
+from benchmarks.figures.panels import feature_picture
 
 
 def test_features_become_colours_by_their_widest_directions():

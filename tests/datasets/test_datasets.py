@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image as PillowImage
 from skimage.measure import regionprops
 
-from baselines import otsu
+from benchmarks.baselines import otsu
 from segcritic.datasets import Folder, cars, circles, leaves, nuclei, rosettes
 from segcritic.datasets.cars import read_instances
 from segcritic.datasets.circles import write
