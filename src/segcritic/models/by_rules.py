@@ -1,0 +1,72 @@
+"""Labels, images and rules -> how well the labels fit the rules; no truth is needed."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from segcritic.io.samples import Images, find_samples
+from segcritic.models.stateless import choose_superpixels, warn_of_scale
+from segcritic.rules import Rules, Scorer, load_rules
+from segcritic.search.score_labels import Fit, fit_labels
+
+
+@dataclass(frozen=True)
+class RuleScores:
+    """How well the labels of a set of images fit rules.
+
+    Attributes
+    ----------
+    fits : mapping of str to Fit
+        Of each image, by its name, in the order of the labels.
+    """
+
+    fits: Mapping[str, Fit]
+
+    def __getitem__(self, name: str) -> float:
+        return self.as_dict()[name]
+
+    def as_dict(self) -> dict[str, float]:
+        """Means over the images; see `means_of`."""
+        return means_of(*self.fits.values())
+
+
+def means_of(*fits: Fit) -> dict[str, float]:
+    """Sum up how labels fit.
+
+    Returns
+    -------
+    dict of str to float
+        'reward': mean over the images, in [0, 1]; 'objects': their number in all images; 'score' and 'score_<rule>':
+        mean over the objects, in [0, 1], NaN where there are none.
+    """
+    found = {"reward": float(np.mean([fit.reward for fit in fits])), "objects": float(sum(len(f.score) for f in fits))}
+    columns = {"score": [fit.score for fit in fits]}
+    for fit in fits:
+        for name, scores in fit.rules.items():
+            columns.setdefault(f"score_{name}", []).append(scores)
+    for name, scores in columns.items():
+        together = np.concatenate(scores)
+        found[name] = float(together.mean()) if len(together) else float("nan")
+    return found
+
+
+def score_by_rules(
+    labels: Images,
+    images: Images,
+    rules: str | os.PathLike[str] | Rules,
+    boundaries: Images | None = None,
+    superpixels: Images | None = None,
+    channel: int | str | None = None,
+) -> RuleScores:
+    """As `segcritic.evaluate_by_rules`."""
+    own, pieces = choose_superpixels(load_rules(rules), superpixels)
+    scorer = Scorer(own, allow_python=True)  # the rules are the user's own
+    fits = {}
+    for source in find_samples(images, labels, boundaries, pieces, labelled="only", channel=channel):
+        sample = source.read()
+        warn_of_scale(own, sample)
+        assert sample.labels is not None
+        fits[source.name] = fit_labels(sample.labels, sample, scorer)
+    return RuleScores(fits)
