@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segcritic.errors import UserError
 from segcritic.io.samples import Images, find_samples
 from segcritic.models.stateless import choose_superpixels, warn_of_scale
 from segcritic.rules import Rules, Scorer, load_rules
@@ -52,16 +53,48 @@ def means_of(*fits: Fit) -> dict[str, float]:
     return found
 
 
-def score_by_rules(
+def evaluate_by_rules(
     labels: Images,
     images: Images,
     rules: str | os.PathLike[str] | Rules,
+    *,
     boundaries: Images | None = None,
     superpixels: Images | None = None,
     channel: int | str | None = None,
 ) -> RuleScores:
-    """As `segcritic.evaluate_by_rules`."""
-    own, pieces = choose_superpixels(load_rules(rules), superpixels)
+    """Score labels from any tool by rules; no truth is needed. Higher rewards mean labels that fit the rules better.
+
+    Parameters
+    ----------
+    labels : path, (H, W) integer array, or list of these
+        0 = background: a file, a folder, an array.
+    images : likewise
+        Files are paired by stem, arrays by order; images without labels are passed over.
+    rules : path, str or Rules
+        As in `segcritic.train`.
+    boundaries, superpixels, channel
+        As in `segcritic.train`.
+
+    Returns
+    -------
+    RuleScores
+        ``scores["reward"]``, mean over the images; all by ``scores.as_dict()``; of each image in ``scores.fits``.
+
+    Raises
+    ------
+    UserError
+        When a file cannot be used, labels have no image or another shape, or the rules have a mistake.
+
+    Examples
+    --------
+    >>> import segcritic
+    >>> row, column = np.mgrid[:64, :64]
+    >>> labels = ((row - 30) ** 2 + (column - 30) ** 2 < 150).astype(int)
+    >>> scores = segcritic.evaluate_by_rules(labels, 100.0 * labels, "nuclei")
+    >>> round(scores["score"], 2), scores["objects"]
+    (1.0, 1.0)
+    """
+    own, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
     scorer = Scorer(own, allow_python=True)  # the rules are the user's own
     fits = {}
     for source in find_samples(images, labels, boundaries, pieces, labelled="only", channel=channel):
@@ -70,3 +103,21 @@ def score_by_rules(
         assert sample.labels is not None
         fits[source.name] = fit_labels(sample.labels, sample, scorer)
     return RuleScores(fits)
+
+
+def rank(scores: Mapping[str, RuleScores]) -> dict[str, RuleScores]:
+    """Order labels of several tools or settings by their reward, the best first.
+
+    Raises
+    ------
+    UserError
+        When they are not labels of the same images.
+    """
+    first, *others = scores
+    for other in others:
+        for one, two in ((first, other), (other, first)):
+            lacking = set(scores[one].fits) - set(scores[two].fits)
+            if lacking:
+                what = f"{two} has no labels for {min(lacking)}, which {one} has"
+                raise UserError(f"{what}; rank labels of the same images")
+    return dict(sorted(scores.items(), key=lambda item: -item[1]["reward"]))

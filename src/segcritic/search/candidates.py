@@ -72,15 +72,11 @@ class Candidates:
         """Intersection over union of each pair, (P,)."""
         return self.shared / (self.area[self.one] + self.area[self.other] - self.shared)
 
-    def partners(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Of each candidate the best match among each tool's objects, (C, T), and its IoU; -1 and 0 where none is."""
+    def best_iou(self) -> NDArray[np.float64]:
+        """Of each candidate the best IoU with an object of each tool, (C, T); 1 with its own."""
         best = np.zeros((len(self.tool), self.n_tools))
-        partner = np.full(best.shape, -1)
-        order = np.argsort(self.iou, kind="stable")
-        one, other = self.one[order], self.other[order]
-        partner[one, self.tool[other]] = other  # the last, and best, stays
-        best[one, self.tool[other]] = self.iou[order]
-        return partner, best
+        np.maximum.at(best, (self.one, self.tool[self.other]), self.iou)
+        return best
 
 
 def find_candidates(labels: Sequence[NDArray[np.integer]], pieces: NDArray[np.int32]) -> Candidates:
@@ -148,7 +144,7 @@ def choose(worth: NDArray[np.float64], one: NDArray[np.integer], other: NDArray[
     n_pairs = np.bincount(component[pairs[:, 0]], minlength=n_components)
     chosen = np.zeros(count, bool)
     cliques = n_pairs == size * (size - 1) // 2
-    order = np.lexsort((-np.arange(count), worth, component))  # of each component the worthiest last, of equals the first
+    order = np.lexsort((-np.arange(count), worth, component))  # the worthiest of each comes last; of equals, the first
     last = order[np.cumsum(size) - 1]
     chosen[last] = cliques[component[last]]
     members = np.split(np.argsort(component, kind="stable"), np.cumsum(size)[:-1])

@@ -81,7 +81,7 @@ def combine_labels(
         state = make_state(*given, along=overlay(labels))
     pieces = overlay(labels) if state is None else state.graph.superpixels
     candidates = find_candidates(labels, pieces)
-    partner, iou = candidates.partners()
+    iou = candidates.best_iou()
     worth = np.square(iou).mean(axis=1)
     if state is not None and scorer is not None:
         worth = (1 - _BY_RULES) * worth + _BY_RULES * Objective(state, scorer).scores(_pieces_of(candidates))
@@ -124,7 +124,7 @@ def _pieces_of(candidates: Candidates) -> list[NDArray[np.intp]]:
 def _paint(
     candidates: Candidates, chosen: NDArray[np.bool_], worth: NDArray[np.float64], pieces: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """Number of each piece's object (N,), and the candidates of objects 1..M; where two overlap, the worthier has it."""
+    """Number of each piece's object (N,), and the candidates of objects 1..M; the worthier of two has what they share."""
     owner = np.full(candidates.pieces.shape[1], -1)
     of_candidate = _pieces_of(candidates)
     for candidate in sorted(np.flatnonzero(chosen), key=lambda one: worth[one]):
