@@ -44,10 +44,14 @@ def combine(
     overwrite
         Replace files that are there.
     """
+    from segcritic.errors import UserError
     from segcritic.io.images import write_labels
     from segcritic.io.tables import write_measurements
     from segcritic.models.combine import plan_combine
 
+    for folder in (*labels, images):
+        if folder.is_dir() and folder.resolve() == out.resolve():
+            raise UserError(f"the combined labels would go into {out}, which is read; give another folder")
     sources, best_of = plan_combine(labels, images, rules, boundaries, superpixels, channel)
     targets = targets_in(out, sources, "the combined labels")
     check_free(targets.values(), sources, "the combined labels", overwrite, others=[out / MEASUREMENTS])

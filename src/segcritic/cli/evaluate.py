@@ -103,15 +103,17 @@ def _by_rules(
         _write(json, {"ranking": [_told(folder, scores) for folder, scores in found.items()]})
     count = len(next(iter(found.values())).fits)
     print(f"{count} image{'s' * (count > 1)}" + "; the labels that fit the rules best come first" * (len(found) > 1))
-    columns = [scores.as_dict() for scores in found.values()]
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    width = max(map(len, names))
-    for rank_, (folder, column) in enumerate(zip(found, columns, strict=True), 1):
-        print(f"{rank_}. {folder}" if len(found) > 1 else folder)
-        for name in names:
-            value = column.get(name, math.nan)
-            shown = f"{value:.0f}" if name == "objects" else "-" if math.isnan(value) else f"{value:.4f}"
-            print(f"   {name:>{width}}  {shown}")
+    rows = [scores.as_dict() for scores in found.values()]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    width = max(map(len, found))
+    print(" " * width, *(name.removeprefix("score_") for name in names), sep="  ")
+    for folder, row in zip(found, rows, strict=True):
+        cells = (f"{_shown(name, row.get(name, math.nan)):>{len(name.removeprefix('score_'))}}" for name in names)
+        print(f"{folder:<{width}}", *cells, sep="  ")
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{value:.0f}" if name == "objects" else "-" if math.isnan(value) else f"{value:.4f}"
 
 
 def _told(folder: str, scores: "RuleScores") -> dict:

@@ -42,7 +42,7 @@ def means_of(*fits: Fit) -> dict[str, float]:
         'reward': mean over the images, in [0, 1]; 'objects': their number in all images; 'score' and 'score_<rule>':
         mean over the objects, in [0, 1], NaN where there are none.
     """
-    found = {"reward": float(np.mean([fit.reward for fit in fits])), "objects": float(sum(len(f.score) for f in fits))}
+    found = {"reward": float(np.mean([fit.reward for fit in fits])), "objects": sum(len(fit.score) for fit in fits)}
     columns = {"score": [fit.score for fit in fits]}
     for fit in fits:
         for name, scores in fit.rules.items():
@@ -92,7 +92,7 @@ def evaluate_by_rules(
     >>> labels = ((row - 30) ** 2 + (column - 30) ** 2 < 150).astype(int)
     >>> scores = segcritic.evaluate_by_rules(labels, 100.0 * labels, "nuclei")
     >>> round(scores["score"], 2), scores["objects"]
-    (1.0, 1.0)
+    (1.0, 1)
     """
     own, pieces = choose_superpixels(load_rules(rules), superpixels, boundaries is not None)
     scorer = Scorer(own, allow_python=True)  # the rules are the user's own

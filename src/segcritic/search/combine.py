@@ -22,7 +22,7 @@ from segcritic.stateless.predict import TABLE, measure_labels
 from segcritic.stateless.state import State, make_state
 
 _LEAST = 0.4  # worth below which a candidate is not an object: one tool of three alone is not enough, one of two is
-_SAME = 0.5  # intersection over union from which on two tools mean the same object
+_SAME = 0.5  # intersection over union above which two tools mean the same object: then no third can be meant
 _CONFLICT = 0.2  # of the smaller one's area: two candidates that share more are not both chosen
 _BY_RULES = 0.5  # share of the rules' score in the worth; the rest is support
 
@@ -37,7 +37,7 @@ class Combined:
         0 = background, objects 1..M, from top to bottom.
     table : dict of str to (M,) arrays
         'label'; 'tool', the name of the one that each object is from; 'supported_by', the number of tools that have it
-        (intersection over union of 0.5 and more), its own among them; 'confidence', the mean over the tools of the best
+        (intersection over union above 0.5), its own among them; 'confidence', the mean over the tools of the best
         intersection over union, in [0, 1]; with rules 'score' and 'score_<rule>', in [0, 1]; descriptors of the labels.
     """
 
@@ -92,7 +92,7 @@ def combine_labels(
     table = {
         "label": np.arange(1, len(kept) + 1),
         "tool": np.array(tools)[candidates.tool[kept]],
-        "supported_by": (iou[kept] >= _SAME).sum(axis=1),
+        "supported_by": (iou[kept] > _SAME).sum(axis=1),
         "confidence": iou[kept].mean(axis=1),
     }
     if state is not None and scorer is not None:
@@ -124,7 +124,7 @@ def _pieces_of(candidates: Candidates) -> list[NDArray[np.intp]]:
 def _paint(
     candidates: Candidates, chosen: NDArray[np.bool_], worth: NDArray[np.float64], pieces: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """Number of each piece's object (N,), and the candidates of objects 1..M; the worthier of two has what they share."""
+    """Object of each piece (N,), 0 = none, and the candidates of objects 1..M; the worthier has what two share."""
     owner = np.full(candidates.pieces.shape[1], -1)
     of_candidate = _pieces_of(candidates)
     for candidate in sorted(np.flatnonzero(chosen), key=lambda one: worth[one]):
