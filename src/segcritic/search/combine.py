@@ -1,8 +1,9 @@
 """Label images of several tools -> of each place the best object, by agreement between the tools and by rules.
 
-Every object of every tool is a candidate. Its support is the mean over the tools of the squared intersection over union
-with that tool's best match, its own tool's being 1. With rules, its score by them counts as much as the support. Of the
-candidates that overlap, those are chosen that together are worth most, exactly (`candidates.choose`).
+Every object of every tool is a candidate. Its worth is its support, the mean over the tools of the squared intersection
+over union (IoU) with that tool's best match, its own tool's being 1; with rules, in part its score by them. Of the
+candidates that overlap, those are chosen of which the sum of (worth - 0.4) times area is greatest, exactly
+(`candidates.choose`). The area is the mean of all tools' matching objects, so that of those the largest has no advantage.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from segcritic.stateless.state import State, make_state
 _LEAST = 0.4  # worth below which a candidate is not an object: one tool of three alone is not enough, one of two is
 _SAME = 0.5  # intersection over union above which two tools mean the same object: then no third can be meant
 _CONFLICT = 0.2  # of the smaller one's area: two candidates that share more are not both chosen
-_BY_RULES = 0.5  # share of the rules' score in the worth; the rest is support
+_BY_RULES = 0.35  # share of the rules' score in the worth; the rest is support
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,11 @@ def combine_labels(
     (array([1, 1, 1, 0, 0, 0], dtype=int32), array([3]))
     """
     _check(labels, tools, sample)
-    state = None
+    pieces, state = overlay(labels), None
     if scorer is not None and not sample.is_constant:  # in a constant image rules see nothing
         given = (sample.pixels, scorer.rules, sample.boundaries, sample.superpixels)
-        state = make_state(*given, along=overlay(labels))
-    pieces = overlay(labels) if state is None else state.graph.superpixels
+        state = make_state(*given, along=pieces)
+        pieces = state.graph.superpixels
     candidates = find_candidates(labels, pieces)
     iou = candidates.best_iou()
     worth = np.square(iou).mean(axis=1)
@@ -87,7 +88,9 @@ def combine_labels(
         worth = (1 - _BY_RULES) * worth + _BY_RULES * Objective(state, scorer).scores(_pieces_of(candidates))
     one, other, area = candidates.one, candidates.other, candidates.area
     conflict = candidates.shared > _CONFLICT * np.minimum(area[one], area[other])
-    chosen = choose(worth - _LEAST, one[conflict], other[conflict])
+    same = candidates.iou > _SAME
+    agreed = np.bincount(one[same], area[other[same]]) / np.bincount(one[same]) if len(area) else area
+    chosen = choose((worth - _LEAST) * agreed, one[conflict], other[conflict])
     owner, kept = _paint(candidates, chosen, worth, pieces)
     table = {
         "label": np.arange(1, len(kept) + 1),
