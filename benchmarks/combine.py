@@ -85,7 +85,7 @@ def oracle(labels: Sequence[Any], truth: Any) -> Any:
 
 
 def voted(combined: Any, labels: Sequence[Any]) -> Any:
-    """The objects with the pixels that most of the tools' matching objects have; at a tie those of the object itself."""
+    """The objects with the pixels that most of the tools' matching objects have; at a tie their own."""
     import numpy as np
     from scipy import ndimage as ndi
 

@@ -3,7 +3,7 @@
 Every object of every tool is a candidate. Its worth is its support, the mean over the tools of the squared intersection
 over union (IoU) with that tool's best match, its own tool's being 1; with rules, in part its score by them. Of the
 candidates that overlap, those are chosen of which the sum of (worth - 0.4) times area is greatest, exactly
-(`candidates.choose`). The area is the mean of all tools' matching objects, so that of those the largest has no advantage.
+(`candidates.choose`). The area is the mean of all tools' matching objects: of those the largest has no advantage.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from segcritic.pixels.preprocess import normalise
 from segcritic.rules import Scorer
 from segcritic.search.candidates import Candidates, choose, find_candidates, overlay
 from segcritic.search.objective import Objective
-from segcritic.search.score_labels import fit_nodes
+from segcritic.search.score_labels import score_nodes
 from segcritic.stateless.predict import TABLE, measure_labels
 from segcritic.stateless.state import State, make_state
 
@@ -99,8 +99,8 @@ def combine_labels(
         "confidence": iou[kept].mean(axis=1),
     }
     if state is not None and scorer is not None:
-        fit = fit_nodes(owner, state, scorer)
-        table |= {"score": fit.score, **{f"score_{name}": score for name, score in fit.rules.items()}}
+        score, of_rule = score_nodes(owner, state, scorer)
+        table |= {"score": score, **{f"score_{name}": values for name, values in of_rule.items()}}
     final = owner[pieces]
     return Combined(final, table | measure_labels(final, _seen(sample, state), TABLE))
 

@@ -68,14 +68,17 @@ def fit_labels(labels: NDArray[np.integer], sample: Sample, scorer: Scorer) -> F
     state = make_state(sample.pixels, scorer.rules, sample.boundaries, sample.superpixels, along=labels)
     node = np.zeros(state.graph.n_nodes, np.int64)
     node[state.graph.superpixels.ravel()] = labels.ravel()
-    return fit_nodes(np.unique(np.append(0, node), return_inverse=True)[1][1:].astype(np.int32), state, scorer)
+    node = np.unique(np.append(0, node), return_inverse=True)[1][1:].astype(np.int32)
+    return Fit(Objective(state, scorer).reward(node), *score_nodes(node, state, scorer))
 
 
-def fit_nodes(node: NDArray[np.int32], state: State, scorer: Scorer) -> Fit:
-    """As `fit_labels`, of superpixels (N,): 0 = background, objects 1..M."""
+def score_nodes(
+    node: NDArray[np.int32], state: State, scorer: Scorer
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Score objects 1..M of superpixels (N,), 0 = background: by all rules together (M,), and by each alone."""
     n = int(node.max(initial=0))
     table = measure(state.graph, np.where(node > 0, node - 1, n) if (node == 0).any() else node - 1, scorer.needed)
     row = np.zeros(n, np.int64)
     row[node[node > 0] - 1] = table.node_object[0, node > 0]
     rules = {name: score[row] for name, score in scorer.rule_scores(table, state.context).items()}
-    return Fit(Objective(state, scorer).reward(node), scorer.object_scores(table, state.context)[row], rules)
+    return scorer.object_scores(table, state.context)[row], rules
