@@ -78,9 +78,9 @@ def oracle(labels: Sequence[Any], truth: Any) -> Any:
     conflict = found.shared > 0.2 * np.minimum(found.area[found.one], found.area[found.other])
     worth = np.clip(np.floor((iou - 0.5) / 0.05) + 1, 0, 10)
     chosen = choose(worth, found.one[conflict], found.other[conflict])
-    owner = np.zeros(found.pieces.shape[1], np.int64)
+    owner = np.zeros(int(pieces.max()) + 1, np.int64)
     for one in sorted(np.flatnonzero(chosen), key=lambda one: iou[one]):
-        owner[found.pieces.indices[found.pieces.indptr[one] : found.pieces.indptr[one + 1]]] = one + 1
+        owner[found.pieces[one]] = one + 1
     return owner[pieces]
 
 

@@ -12,7 +12,7 @@ from segcritic.io.samples import Sample
 from segcritic.metrics.overlap import Overlap
 from segcritic.rules import Scorer
 from segcritic.search.candidates import choose, find_candidates, overlay
-from segcritic.search.combine import combine_labels
+from segcritic.search.combine import Combined, combine_labels
 
 SHAPE = (64, 64)
 
@@ -132,9 +132,10 @@ def test_objects_are_numbered_from_top_to_bottom():
 
 def test_nothing_at_all_is_no_object():
     none = np.zeros((9, 9), int)
-    found = combine_labels([none, none], ["a", "b"], sample(none))
-    assert found.labels.max() == 0
-    assert all(len(column) == 0 for column in found.table.values())
+    for scorer in (None, Scorer(nuclei())):
+        found = combine_labels([none, none], ["a", "b"], sample(none), scorer)
+        assert found.labels.max() == 0
+        assert all(len(column) == 0 for column in found.table.values())
 
 
 # Rules
@@ -169,10 +170,13 @@ def test_in_a_constant_image_the_tools_decide():
 # The function
 
 
-def test_combine_takes_arrays_lists_and_folders(tmp_path):
+def test_combine_takes_arrays_and_lists_of_them():
     labels, image = boxes((2, 10)), sample(boxes((2, 10))).pixels
-    assert segcritic.combine([labels, labels], image).table["tool"].tolist() == ["tool 1"]
+    one = segcritic.combine([labels, labels], image)
+    assert isinstance(one, Combined)
+    assert one.table["tool"].tolist() == ["tool 1"]
     results = segcritic.combine([[labels, labels]] * 2, [image, image])
+    assert isinstance(results, list)
     assert [result.labels.max() for result in results] == [1, 1]
     with pytest.raises(UserError, match="labels of one tool only"):
         segcritic.combine([labels], image)

@@ -47,8 +47,8 @@ class Candidates:
         The label image that each is from.
     number : (C,) int64
         Its label there.
-    pieces : (C, N) sparse bool as csr_array
-        Which pieces it consists of.
+    pieces : list of C integer arrays
+        Which pieces each consists of, ascending.
     area : (C,) float64
         Pixels.
     one, other : (P,) int64
@@ -60,7 +60,7 @@ class Candidates:
 
     tool: NDArray[np.int64]
     number: NDArray[np.int64]
-    pieces: csr_array
+    pieces: list[NDArray[np.intp]]
     area: NDArray[np.float64]
     one: NDArray[np.int64]
     other: NDArray[np.int64]
@@ -103,12 +103,19 @@ def find_candidates(labels: Sequence[NDArray[np.integer]], pieces: NDArray[np.in
         columns.append(inside)
         first += len(found)
     row, column = np.concatenate(rows), np.concatenate(columns)
+    parts = np.split(column[np.lexsort((column, row))], np.cumsum(np.bincount(row, minlength=first))[:-1])[:first]
     member = csr_array((np.ones(len(row)), (row, column)), shape=(first, n))
-    member.sort_indices()
     shared = coo_array((member * size[None]) @ member.T)
     one, other = (axis.astype(np.int64) for axis in shared.coords)
     return Candidates(
-        np.concatenate(tools), np.concatenate(numbers), member, member @ size, one, other, shared.data, len(labels)
+        np.concatenate(tools),
+        np.concatenate(numbers),
+        parts,
+        member @ size,
+        one,
+        other,
+        np.asarray(shared.data, np.float64),
+        len(labels),
     )
 
 

@@ -85,7 +85,7 @@ def combine_labels(
     iou = candidates.best_iou()
     worth = np.square(iou).mean(axis=1)
     if state is not None and scorer is not None:
-        worth = (1 - _BY_RULES) * worth + _BY_RULES * Objective(state, scorer).scores(_pieces_of(candidates))
+        worth = (1 - _BY_RULES) * worth + _BY_RULES * Objective(state, scorer).scores(candidates.pieces)
     one, other, area = candidates.one, candidates.other, candidates.area
     conflict = candidates.shared > _CONFLICT * np.minimum(area[one], area[other])
     same = candidates.iou > _SAME
@@ -119,19 +119,13 @@ def _seen(sample: Sample, state: State | None) -> NDArray[np.float32]:
     return normalise(sample.pixels) if state is None else state.image
 
 
-def _pieces_of(candidates: Candidates) -> list[NDArray[np.intp]]:
-    """Pieces of each candidate, ascending."""
-    return np.split(candidates.pieces.indices.astype(np.intp), candidates.pieces.indptr[1:-1])
-
-
 def _paint(
     candidates: Candidates, chosen: NDArray[np.bool_], worth: NDArray[np.float64], pieces: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """Object of each piece (N,), 0 = none, and the candidates of objects 1..M; the worthier has what two share."""
-    owner = np.full(candidates.pieces.shape[1], -1)
-    of_candidate = _pieces_of(candidates)
+    owner = np.full(int(pieces.max()) + 1, -1)
     for candidate in sorted(np.flatnonzero(chosen), key=lambda one: worth[one]):
-        owner[of_candidate[candidate]] = candidate
+        owner[candidates.pieces[candidate]] = candidate
     first_pixel = np.zeros(len(owner), np.int64)
     first_pixel[pieces.ravel()[::-1]] = np.arange(pieces.size)[::-1]  # of each piece; the last one written stays
     first = np.full(len(chosen), pieces.size)
