@@ -86,11 +86,11 @@ def test_help_and_version_load_nothing_heavy():
     code = (
         "import sys; from segcritic.cli import main; codes = [main(a.split()) for a in"
         " ('--version', '', 'train --help', 'segment --help', 'evaluate --help', 'rules --help', 'rules init --help',"
-        " 'models --help', 'demo --help')]; print(codes);"
+        " 'models --help', 'demo --help', 'combine --help')]; print(codes);"
         "print([m for m in ('torch', 'numba', 'skimage', 'scipy', 'numpy') if m in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said[-2:] == [str([0] * 9), "[]"]
+    assert said[-2:] == [str([0] * 10), "[]"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from segcritic.cli.boundaries import boundaries
+from segcritic.cli.combine import combine
 from segcritic.cli.demo import demo
 from segcritic.cli.evaluate import evaluate
 from segcritic.cli.models import models
@@ -34,7 +35,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for verb in (demo, train, segment, repair, evaluate, boundaries, models):
+for verb in (demo, train, segment, repair, combine, evaluate, boundaries, models):
     app.command(verb)
 app.command(rules)
 

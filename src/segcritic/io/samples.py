@@ -41,6 +41,8 @@ class Sample:
         Micrometres a pixel.
     labels : (H, W) int32, optional
         0 = background, every other number one object.
+    other_labels : tuple of (H, W) int32
+        Of other tools, alike.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Sample:
     superpixels: NDArray[np.integer] | None = None
     pixel_size: float | None = None
     labels: NDArray[np.int32] | None = None
+    other_labels: tuple[NDArray[np.int32], ...] = ()
 
     @property
     def is_constant(self) -> bool:
@@ -67,6 +70,7 @@ class Source:
     superpixels: Item | None = None
     channel: int | str | None = None
     colour: bool = False
+    other_labels: tuple[Item, ...] = ()
 
     def read(self) -> Sample:
         """Read the files. Raises UserError, naming the file, when one cannot be used or the shapes differ."""
@@ -79,6 +83,7 @@ class Source:
             self._read(self.superpixels, "superpixel image", read_labels, as_labels, shape),
             pixel_size,
             self._read(self.labels, "label image", read_labels, as_labels, shape),
+            tuple(self._read_present(item, "label image", read_labels, as_labels, shape) for item in self.other_labels),
         )
 
     def _read_image(self) -> tuple[NDArray[np.float32], float | None]:
@@ -95,8 +100,16 @@ class Source:
         check: Callable[[NDArray[Any], str], NDArray[Any]],
         shape: tuple[int, ...],
     ) -> NDArray[Any] | None:
-        if item is None:
-            return None
+        return None if item is None else self._read_present(item, what, read, check, shape)
+
+    def _read_present(
+        self,
+        item: Item,
+        what: str,
+        read: Callable[[Path], NDArray[Any]],
+        check: Callable[[NDArray[Any], str], NDArray[Any]],
+        shape: tuple[int, ...],
+    ) -> NDArray[Any]:
         name = str(item) if isinstance(item, Path) else f"the {what} of {self.name}"
         array = read(item) if isinstance(item, Path) else check(item, name)
         if array.shape[-2:] != shape:
@@ -112,7 +125,7 @@ class Source:
     @property
     def files(self) -> list[Path]:
         """The files that it is read from."""
-        parts = (self.image, self.labels, self.boundaries, self.superpixels)
+        parts = (self.image, self.labels, self.boundaries, self.superpixels, *self.other_labels)
         return [part for part in parts if isinstance(part, Path)]
 
 

@@ -18,7 +18,7 @@ from segcritic.stateless.rewards import Rewards
 from segcritic.stateless.state import State
 from segcritic.stateless.variants.episode import final_means
 
-_TABLE = (
+TABLE = (
     *("centroid_row", "centroid_col", "area", "equivalent_diameter", "major_axis", "minor_axis", "eccentricity"),
     *("orientation", "perimeter", "circularity", "solidity", "mean_intensity", "touches_border"),
 )
@@ -148,7 +148,7 @@ def _table(
         table["class"] = np.array([*of_class])[np.argmax([*of_class.values()], axis=0)][rows]
     of_rule = scorer.rule_scores(outcome.objects, state.context)
     table |= {f"score_{name}": values[rows] for name, values in of_rule.items()}
-    return table | measure_labels(labels, state.image, _TABLE)
+    return table | measure_labels(labels, state.image, TABLE)
 
 
 def partition(policy: Policy, state: State) -> NDArray[np.int32]:
