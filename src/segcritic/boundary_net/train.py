@@ -129,9 +129,9 @@ def crop_pair(
     """One crop of `prepare`'s image and of its target, zoomed, turned, changed in brightness.
 
     Half of the crops change much in brightness, half in gamma, some are blurred or get noise: on held-out nuclei the
-    outlines were better for it (python -m benchmarks.nuclei --peers), although how bright an object is tells where annotators
-    saw its outline. Returns (2 + T, crop, crop) of a target (T, H, W). `mode` is how the target is zoomed: a map
-    "bilinear", numbers "nearest-exact".
+    outlines were better for it (python -m benchmarks.nuclei --peers), although how bright an object is tells where
+    annotators saw its outline. Returns (2 + T, crop, crop) of a target (T, H, W). `mode` is how the target is zoomed: a
+    map "bilinear", numbers "nearest-exact".
     """
     side = settings.crop
     zoom = settings.zoom ** rng.uniform(-1, 1)

@@ -1,6 +1,6 @@
 """Combine: labels of several tools put together, by their agreement and by rules; and how well rules rank the tools.
 
-python benchmarks/combine.py
+python -m benchmarks.combine
 
 The tools are what can be made from the images at hand: the shipped model for nuclei, two U-Nets that never saw the
 labels of the image they are applied to, and two that learn nothing. Constants of `segcritic combine` were chosen on the
@@ -16,7 +16,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.lib.tables import score, table
+
+ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("SEGCRITIC_DATA") or ROOT.parent / "shared" / "data") / "nuclei" / "train"
 CACHE = Path("runs/combine")
 UNETS = {"U-Net 1": (0, (32, 64, 128)), "U-Net 2": (1, (16, 32, 64, 128))}  # seed and widths
@@ -51,7 +53,7 @@ def unet(name: str, fold: int, pairs: Sequence[tuple[Path, Path]], steps: int) -
 
 def tools(pairs: Sequence[tuple[Path, Path]], steps: int) -> dict[str, Callable[[Any, int], Any]]:
     """Name of each tool -> its function from pixels and the number of the image to labels."""
-    import baselines
+    from benchmarks import baselines
     from segcritic import load
 
     model = load("nuclei", device="cpu")
@@ -136,16 +138,6 @@ def measured(pairs: Sequence[tuple[Path, Path]], numbers: Sequence[int], rules_n
     return results
 
 
-def score(value: float) -> str:
-    """0.6 -> .600."""
-    return f"{value:.3f}".lstrip("0")
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    align = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, align, *rows))
-
-
 def ranked_right(results: list[dict]) -> tuple[float, int]:
     """Of the pairs of tools of an image that differ in both, the share in which both scores prefer the same; number."""
     names = [what for what in results[0] if isinstance(what, str)]
@@ -211,7 +203,7 @@ training images and convention of outlines, so their errors agree more than thos
 
 **Rules.** `{arguments.rules}`.
 
-**Command.** `python benchmarks/combine.py`
+**Command.** `python -m benchmarks.combine`
 
 ## Each tool alone
 
@@ -250,7 +242,7 @@ def main() -> int:
         pairs = pairs[:6] if arguments.quick else pairs
         results = measured(pairs, range(not arguments.even, len(pairs), 2), arguments.rules, arguments.steps)
     except UserError as error:
-        print(f"combine.py: {error}", file=sys.stderr)
+        print(f"python -m benchmarks.combine: {error}", file=sys.stderr)
         return 2
     text = page(results, arguments)
     print(text)
