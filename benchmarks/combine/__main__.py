@@ -132,8 +132,9 @@ def measured(pairs: Sequence[tuple[Path, Path]], numbers: Sequence[int], rules_n
         row = {}
         for what, labels in everything.items():
             scores = evaluate(labels, truth)
-            fit = fit_labels(labels, sample, scorer)
-            row[what] = {metric: scores[metric] for metric in METRICS} | {"reward": fit.reward}
+            row[what] = {metric: scores[metric] for metric in METRICS}
+            if what[-1] not in ("vote", "oracle"):  # which are there to be compared by the truth alone
+                row[what]["reward"] = fit_labels(labels, sample, scorer).reward
         results.append(row)
     return results
 
@@ -154,7 +155,7 @@ def page(results: list[dict], arguments: argparse.Namespace) -> str:
     """The text of docs/combine.md."""
 
     def means(what: Any) -> dict[str, float]:
-        return {key: mean(row[what][key] for row in results) for key in (*METRICS, "reward")}
+        return {key: mean(row[what][key] for row in results) for key in results[0][what]}
 
     names = [what for what in results[0] if isinstance(what, str)]
     alone = sorted(((name, means(name)) for name in names), key=lambda row: -row[1]["mAP"])
