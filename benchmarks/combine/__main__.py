@@ -7,19 +7,18 @@ labels of the image they are applied to, and two that learn nothing. Constants o
 images of even number; those of odd number are reported here.
 """
 
-import argparse
-import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks.lib.command import command, parser, run
+from benchmarks.lib.images import NUCLEI_TEXT, nuclei_pairs
 from benchmarks.lib.tables import score, table
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("SEGCRITIC_DATA") or ROOT.parent / "shared" / "data") / "nuclei" / "train"
 CACHE = Path("runs/combine")
 UNETS = {"U-Net 1": (0, (32, 64, 128)), "U-Net 2": (1, (16, 32, 64, 128))}  # seed and widths
 STEPS = 2000
@@ -151,8 +150,12 @@ def ranked_right(results: list[dict]) -> tuple[float, int]:
     return mean(right), len(right)
 
 
-def page(results: list[dict], arguments: argparse.Namespace) -> str:
-    """The text of docs/combine.md."""
+def page(arguments: Namespace) -> str:
+    """Combine, and write the text of docs/combine.md."""
+    pairs = nuclei_pairs(arguments.data)
+    pairs = pairs[:6] if arguments.quick else pairs
+    steps = 20 if arguments.quick else STEPS
+    results = measured(pairs, range(not arguments.even, len(pairs), 2), arguments.rules, steps)
 
     def means(what: Any) -> dict[str, float]:
         return {key: mean(row[what][key] for row in results) for key in results[0][what]}
@@ -192,20 +195,20 @@ worth the same, the first tool's is taken: with two tools and without rules, giv
 whole image (what repair and the audit go by, [method.md](method.md)). Without `--images` and `--rules` it compares one
 folder with the truth: `segcritic evaluate A/ truth/`.
 
-**Data and split.** Fluorescence images of the Data Science Bowl 2018 (BBBC038, CC0): those of StarDist's selection
-whose median nucleus has 250 to 1800 pixels, training list, sorted by name. The constants above were chosen on images of
-even number (and, beside the tools below, on true labels with faults that were drawn at random); reported are the
-{len(results)} of odd number.
+**Data and split.** {NUCLEI_TEXT} Sorted by name. The constants above were chosen on images of even number (and, beside
+the tools below, on true labels with faults that were drawn at random: no command here makes those); reported are the
+{len(results)} of {"even" if arguments.even else "odd"} number.
 
-**Tools.** *segcritic*: the shipped model `nuclei`, trained without labels. *U-Net 1* and *2*: `segcritic.boundary_net`
-of other widths and seeds, {arguments.steps:,} updates each, connected components; each image is labelled by the network
-that learned from the other half of the images. *Distance watershed*, *Otsu*: `benchmarks/baselines`; the former's
+**Tools.** *segcritic*: the shipped model `nuclei`, trained without labels on these very images, with their scores in
+view when the method's constants were set: favoured here. *U-Net 1* and *2*: `segcritic.boundary_net`
+of other widths and seeds, {steps:,} updates each, connected components; each image is labelled by the network
+that learned from the other half of the images. *Distance watershed*, *Otsu*: `benchmarks.baselines`; the former's
 constants were found on these images. No labels of StarDist or Cellpose were at hand; the two U-Nets share architecture,
 training images and convention of outlines, so their errors agree more than those of tools of different makers.
 
 **Rules.** `{arguments.rules}`.
 
-**Command.** `python -m benchmarks.combine`
+**Command.** `{command(arguments, "rules", "even")}`
 
 ## Each tool alone
 
@@ -222,38 +225,13 @@ merged, split and false; that outlines lie a pixel too far out is seen less.
 *Outlines by vote*: with rules, and then every pixel by the majority of the objects that match (IoU above .5).
 *Oracle*: the set of candidates that matches the truth best, outlines too: what cannot be told from agreement. Combining
 is an insurance rather than a gain here: no set is much above its best tool, which one seldom knows, and most are far
-above the worst. Labels combined with the rules should not be ranked by the
-same rules against others: they were chosen by them.
+above the worst. Labels combined with the rules should not be ranked by the same rules against others: they were chosen
+by them.
 """
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of images/ and labels/")
-    parser.add_argument("--rules", default="nuclei", help="rules file, or the name of a built-in one")
-    parser.add_argument("--even", action="store_true", help="the images on which constants were chosen; prints only")
-    parser.add_argument("--quick", action="store_true", help="a few images and steps, as a check; prints only")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "combine.md")
-    arguments = parser.parse_args()
-    arguments.steps = 20 if arguments.quick else STEPS
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = "1"
-    from segcritic.errors import UserError
-    from segcritic.io.samples import pair_files
-
-    try:
-        pairs = pair_files(arguments.data / "images", arguments.data / "labels")
-        pairs = pairs[:6] if arguments.quick else pairs
-        results = measured(pairs, range(not arguments.even, len(pairs), 2), arguments.rules, arguments.steps)
-    except UserError as error:
-        print(f"python -m benchmarks.combine: {error}", file=sys.stderr)
-        return 2
-    text = page(results, arguments)
-    print(text)
-    if not (arguments.quick or arguments.even):
-        arguments.out.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    options = parser(__doc__, "combine", page, page="combine.md", nuclei=True)
+    options.add_argument("--rules", default="nuclei", help="rules file, or the name of a built-in one")
+    options.add_argument("--even", action="store_true", help="the images on which constants were chosen")
+    run(options)
