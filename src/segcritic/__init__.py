@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from segcritic.api import check_rules, evaluate, measure_rules, repair, train
     from segcritic.errors import UserError
     from segcritic.models import Ensemble, Model, RecurrentModel, RulesOnly, load
-    from segcritic.models.by_rules import evaluate_by_rules
     from segcritic.models.combine import combine
+    from segcritic.models.evaluate import evaluate_by_rules
     from segcritic.rules import Rules, load_rules
 
 __version__: str
@@ -41,7 +41,7 @@ _HOME = {
     **dict.fromkeys(("check_rules", "evaluate", "measure_rules", "repair", "train"), "segcritic.api"),
     **dict.fromkeys(("Ensemble", "Model", "RecurrentModel", "RulesOnly", "load"), "segcritic.models"),
     "combine": "segcritic.models.combine",
-    "evaluate_by_rules": "segcritic.models.by_rules",
+    "evaluate_by_rules": "segcritic.models.evaluate",
     **dict.fromkeys(("Rules", "load_rules"), "segcritic.rules"),
     "UserError": "segcritic.errors",
 }

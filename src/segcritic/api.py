@@ -6,7 +6,6 @@ What takes long to import is imported where it is used, so that the commands ans
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from segcritic import metrics
 from segcritic.errors import UserError
 from segcritic.io.images import read_labels, stem
-from segcritic.io.samples import Images, Labels, find_samples, pair_files
+from segcritic.io.samples import Images, Labels, find_samples, is_one, pair_files
 from segcritic.pixels.preprocess import denoise
 from segcritic.rules import Rules, Scorer, load_rules
 from segcritic.rules import measure_rules as measure_rules_of_arrays
@@ -214,13 +213,12 @@ def check_rules(
     sources = find_samples(images, None, boundaries, pieces, channel=channel)
     chosen = np.unique(np.linspace(0, len(sources) - 1, min(at_most, len(sources))).round().astype(int))
     checked, states = [], []
-    for number, index in enumerate(chosen):
+    for number, source in enumerate(sources[index] for index in chosen):
         if on_image is not None:
             on_image(number, len(chosen))
-        sample = sources[index].read()
+        sample = source.read()
         if sample.is_constant:
-            where = sources[index].described
-            raise UserError(f"nothing can be seen in {where}: all its pixels are equal; leave it out")
+            raise UserError(f"nothing can be seen in {source.described}: all its pixels are equal; leave it out")
         warn_of_scale(given_rules, sample)
         state = make_state(sample.pixels, given_rules, sample.boundaries, sample.superpixels)
         checked.append(Checked(sample.name, state.image))
@@ -279,8 +277,7 @@ def repair(
 
     sources, mend = plan_repair(labels, images, rules, model, boundaries, superpixels, channel, allow_python)
     results = [mend(source.read()) for source in sources]
-    one = isinstance(labels, np.ndarray) or (isinstance(labels, str | os.PathLike) and not Path(labels).is_dir())
-    return results[0] if one else results
+    return results[0] if is_one(labels) else results
 
 
 def evaluate(

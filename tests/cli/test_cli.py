@@ -38,18 +38,6 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(capsys):
-    """Run a command line: exit code, what it said on stdout, on stderr."""
-
-    def _run(line):
-        code = main(line.split())
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return _run
-
-
-@pytest.fixture
 def refused(run):
     """Run a command line that must be refused: exactly one sentence on stderr, exit code 2. Returns the sentence."""
 
@@ -262,8 +250,10 @@ def test_segment_writes_labels_and_measurements(here, run):
 
 
 def test_segment_by_rules_alone_finds_what_training_would(here, run):
-    code, _, err = run("segment images --rules rules.yaml --out labels")
+    code, out, err = run("segment images --rules rules.yaml --out labels")
     assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "Choosing superpixels by what the rules like most"
+    assert out.splitlines()[1] in ("Superpixels: shells", "Superpixels: watershed, mean_size 20.833333333333332")
     found = read_labels(here / "labels" / "b.tif")
     assert found.max() == len(trained().analyse(disks()[0]).table["label"])
     rows = _table(here / "labels" / "measurements.csv")
@@ -334,6 +324,12 @@ def test_a_constant_image_gives_empty_labels_and_a_warning(here, run):
         ("images --out o", "segment needs one of the two: --model, a trained model, or --rules, a rules file"),
         ("images --model model --rules rules.yaml --out o", "segment needs one of the two"),
         ("images --rules nowhere.yaml --out o", "nowhere.yaml"),
+        (
+            "images --rules rules.yaml --out o --device cpu",
+            "--device cpu is for a model's network, and --rules",
+        ),
+        ("images --rules around.yaml --out o", "the rule on neighbours cannot be judged before all objects are chosen"),
+        ("images --rules rules.yaml --out used", "used/b.tif exists already; give another folder"),
         ("images --rules rules.yaml --out o --adapt 5", "--adapt goes on training a model, and --rules has none"),
         ("images --model images --out o", "images is no segcritic model"),
         ("nowhere --model model --out o", "nowhere does not exist"),
@@ -344,6 +340,7 @@ def test_a_constant_image_gives_empty_labels_and_a_warning(here, run):
 def test_segment_refuses(here, refused, options, sentence):
     (here / "used").mkdir()
     (here / "used" / "b.tif").write_bytes(b"mine")
+    (here / "around.yaml").write_text("area: {expect: 250}\nneighbours: {at_most: 3}\n")
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     assert sentence in refused(f"segment {options}")
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before

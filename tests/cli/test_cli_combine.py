@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from segcritic.cli import main
 from segcritic.io.images import read_labels
 from small_model import RULES, disks, write_disks
 
@@ -26,16 +25,6 @@ def here(tmp_path, monkeypatch):
         for name in "ab":
             tifffile.imwrite(tmp_path / folder / f"{name}.tif", labels)
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    def _run(line):
-        code = main(line.split())
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return _run
 
 
 def table(path):

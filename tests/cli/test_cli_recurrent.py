@@ -2,27 +2,15 @@
 
 import csv
 import json
-import shlex
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from segcritic.cli import main
 from segcritic.datasets.rosettes import rosettes
 from segcritic.io.images import read_labels
 from segcritic.models.recurrent import RecurrentModel
 from small_agent import agent
-
-
-@pytest.fixture
-def run(capsys):
-    def call(line):
-        code = main(shlex.split(line))
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture

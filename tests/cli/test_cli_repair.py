@@ -10,7 +10,6 @@ import tifffile
 
 import segcritic
 from segcritic import models
-from segcritic.cli import main
 from segcritic.io.images import read_labels
 from segcritic.io.samples import Sample, Source
 from segcritic.metrics.overlap import Overlap
@@ -38,16 +37,6 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "rules.yaml").write_text(RULES)
     trained().save(tmp_path / "model")
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    def _run(line):
-        code = main(line.split())
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return _run
 
 
 def table(path):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from segcritic.graph import build_graph
+from segcritic.graph.merge_tree import MergeTree, merge_tree
 from segcritic.rules import Rules, Scorer
-from segcritic.search.best_cut import MergeTree, best_cut, merge_tree, segment_by_rules
+from segcritic.search.best_cut import best_cut, segment_by_rules
 from segcritic.stateless.environment import evaluate_partition
 from segcritic.stateless.rewards import total_reward
 from segcritic.stateless.state import State, make_state
@@ -58,8 +59,10 @@ def test_no_cut_of_the_tree_earns_more(text: str, cue: str, seed: int):
     rewards = total_reward(evaluate_partition(state, every, scorer), state.weight)
     found = best_cut(state, scorer, tree)
     assert len(every) > 20
-    # background superpixels stay alone, so that each earns what it does on its own
-    apart = np.where(found > 0, found, found.max() + 1 + np.arange(len(found)))
+    np.testing.assert_allclose(found.reward, rewards.max(), atol=1e-12)
+    # and the partition is the one that earns it: background superpixels alone, so that each earns its own
+    node_object = found.node_object
+    apart = np.where(node_object > 0, node_object, node_object.max() + 1 + np.arange(len(node_object)))
     partition = np.unique(apart, return_inverse=True)[1].astype(np.int32)
     mine = total_reward(evaluate_partition(state, partition, scorer), state.weight)
     np.testing.assert_allclose(mine[0], rewards.max(), atol=1e-12)

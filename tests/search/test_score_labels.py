@@ -7,7 +7,7 @@ import segcritic
 from discs import discs, nuclei
 from segcritic.errors import InputWarning, UserError
 from segcritic.io.samples import Sample
-from segcritic.models.by_rules import RuleScores, rank
+from segcritic.models.evaluate import RuleScores, rank
 from segcritic.rules import Scorer
 from segcritic.search.score_labels import fit_labels
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from segcritic.cli.options import Boundaries, Channel, Flag, Superpixels
 
 if TYPE_CHECKING:
-    from segcritic.models.by_rules import RuleScores
+    from segcritic.models.evaluate import RuleScores
 
 
 def evaluate(
@@ -95,7 +95,7 @@ def _by_rules(
     json: Path | None,
 ) -> None:
     """Score each of the folders, and tell the best first."""
-    from segcritic.models.by_rules import evaluate_by_rules, rank
+    from segcritic.models.evaluate import evaluate_by_rules, rank
 
     given = {"boundaries": boundaries, "superpixels": superpixels, "channel": channel}
     found = rank({str(each): evaluate_by_rules(each, images, rules, **given) for each in folders})
@@ -118,7 +118,7 @@ def _shown(name: str, value: float) -> str:
 
 def _told(folder: str, scores: "RuleScores") -> dict:
     """What the JSON file says of one folder; a score of no objects is null."""
-    from segcritic.models.by_rules import means_of
+    from segcritic.models.evaluate import means_of
 
     def known(means: dict[str, float]) -> dict[str, float | None]:
         return {name: None if math.isnan(value) else value for name, value in means.items()}

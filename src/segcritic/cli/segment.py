@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MEASUREMENTS = "measurements.csv"
 OVERLAYS = "overlays"
+_LOOKED_AT = 5  # images from which superpixels are chosen: they are held in memory together
 
 
 def segment(
@@ -23,7 +24,7 @@ def segment(
     *,
     out: Path,
     model: list[str] | None = None,
-    rules: Path | None = None,
+    rules: str | None = None,
     boundaries: Boundaries = None,
     superpixels: Superpixels = None,
     channel: Channel = None,
@@ -46,8 +47,9 @@ def segment(
         such as of several seeds, decide together, and measurements.csv says how far they agree on each object
         (column confidence, 0 to 1).
     rules
-        Rules file, instead of a model: nothing is learned. Superpixels are merged step by step, and of all objects that
-        this makes the rules choose the best. Where the rules name no superpixels, those are taken that earn most.
+        Rules file, or the name of one that comes with segcritic, instead of a model: nothing is learned. Superpixels
+        are merged step by step, and of all objects that this makes the rules choose the best. Where the rules name no
+        superpixels, those are taken that earn most on the first images.
     out
         Folder for the label images (16-bit TIFF, of the image's stem) and measurements.csv, with each object's score by
         every rule, and its class if the rules tell several. For a single image also a file name ending in .tif; the
@@ -78,7 +80,8 @@ def segment(
     in_order = isinstance(loaded, RecurrentModel)
     if isinstance(loaded, RecurrentModel):
         if refine or adapt is not None:
-            raise UserError("--refine and --adapt go by rules, and a recurrent model has none; leave them out")
+            assert model is not None
+            raise UserError(f"--refine and --adapt go by rules, and the model {model[0]} has none; leave them out")
         loaded = replace(loaded, ablate=ablate_state)
     elif ablate_state is not None:
         raise UserError("--ablate-state is for one recurrent model; leave it out")
@@ -88,8 +91,9 @@ def segment(
     targets, table_path = _targets(sources, out, images)
     overlays = [_overlay_path(target) for target in targets.values() if overlay]
     check_free(targets.values(), sources, "the labels", overwrite, [table_path, *overlays])
-    if adapt is not None:
-        assert not isinstance(loaded, RecurrentModel | RulesOnly), "refused above"
+    if isinstance(loaded, RulesOnly):
+        loaded = _suited(loaded, sources)
+    elif adapt is not None and not isinstance(loaded, RecurrentModel):
         loaded = _adapted(loaded, sources, adapt)
     rows: dict[str, list[Any]] = defaultdict(list)
 
@@ -110,7 +114,7 @@ def segment(
 
 
 def _loaded(
-    model: list[str] | None, rules: Path | None, allow_python: bool, device: str
+    model: list[str] | None, rules: str | None, allow_python: bool, device: str
 ) -> "Model | Ensemble | RecurrentModel | RulesOnly":
     """What is to segment: models, or rules alone; one of the two."""
     from segcritic import models
@@ -121,8 +125,27 @@ def _loaded(
         raise UserError("segment needs one of the two: --model, a trained model, or --rules, a rules file")
     if model is not None:
         return models.load(model, allow_python, device)
+    if device != "auto":
+        raise UserError(f"--device {device} is for a model's network, and --rules has none; leave it out")
     assert rules is not None
     return models.RulesOnly(load_rules(rules), allow_python=allow_python)
+
+
+def _suited(loaded: "RulesOnly", sources: "list[Source]") -> "RulesOnly":
+    """Choose superpixels that suit the images, if the rules name none, and say which."""
+    from segcritic.errors import UserError
+
+    if loaded.rules.superpixels is not None:
+        return loaded
+    print("Choosing superpixels by what the rules like most", flush=True)
+    samples = []
+    for source in sources[:_LOOKED_AT]:
+        with contextlib.suppress(UserError):  # an image that cannot be read is told when its turn comes
+            samples.append(source.read())
+    found = loaded.suited_to(samples)
+    if (chosen := found.rules.superpixels) is not None:
+        print(f"Superpixels: {', '.join([chosen.method, *(f'{k} {v}' for k, v in chosen.settings.items())])}")
+    return found
 
 
 def _adapted(loaded: "Model | Ensemble", sources: "list[Source]", seconds: float) -> "Model | Ensemble":

@@ -129,6 +129,11 @@ class Source:
         return [part for part in parts if isinstance(part, Path)]
 
 
+def is_one(given: Images) -> bool:
+    """Whether it is one image or label image, rather than a folder or list of them."""
+    return isinstance(given, np.ndarray) or (isinstance(given, str | os.PathLike) and not Path(given).is_dir())
+
+
 def find_samples(
     images: Images,
     labels: Labels | None = None,

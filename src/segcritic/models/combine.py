@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from segcritic.errors import UserError
-from segcritic.io.samples import Images, Item, Sample, Source, find_samples
+from segcritic.io.samples import Images, Item, Sample, Source, find_samples, is_one
 from segcritic.models.stateless import choose_superpixels, warn_of_scale
 from segcritic.rules import Rules, Scorer, load_rules
 from segcritic.search.combine import Combined, combine_labels
@@ -51,7 +49,7 @@ def combine(
 
     Examples
     --------
-    >>> import segcritic
+    >>> import numpy as np, segcritic
     >>> image = np.zeros((8, 8))
     >>> image[2:6, 2:6] = 1
     >>> whole, half = (image > 0).astype(int), (image[::-1].cumsum(0) > 8).astype(int)
@@ -61,11 +59,6 @@ def combine(
     sources, best_of = plan_combine(labels, images, rules, boundaries, superpixels, channel)
     results = [best_of(source.read()) for source in sources]
     return results[0] if is_one(labels[0]) else results
-
-
-def is_one(labels: Images) -> bool:
-    """Whether it is one label image, rather than a folder or list of them."""
-    return isinstance(labels, np.ndarray) or (isinstance(labels, str | os.PathLike) and not Path(labels).is_dir())
 
 
 def plan_combine(

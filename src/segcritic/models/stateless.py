@@ -100,12 +100,7 @@ class Model(Segmenter):
         return model, sources
 
     def apply(self, sample: Sample, refine: bool = False) -> Segmentation:
-        warn_of_scale(self.rules, sample)
-        superpixels = sample.superpixels
-        if sample.is_constant:
-            warnings.warn(f"{sample.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
-            superpixels = np.zeros(sample.pixels.shape, np.int32)  # a single one, so that there is nothing to compute
-        state = make_state(sample.pixels, self.rules, sample.boundaries, superpixels)
+        state = state_of(sample, self.rules)
         with few_threads(self.actor.settings.small):
             found = segment(state, self.policy, self.scorer)
         return search_on(state, found, self.scorer) if refine else found
@@ -221,6 +216,16 @@ def warn_of_scale(rules: Rules, sample: Sample) -> None:
     if stated is not None and real is not None and not 0.95 < stated / real < 1.05:
         message = f"{sample.name}: the file says {real:.3g} micrometres a pixel, the rules {stated:.3g}; rules in um go"
         warnings.warn(f"{message} by the latter", InputWarning, stacklevel=3)
+
+
+def state_of(sample: Sample, rules: Rules) -> State:
+    """The state of a sample that is to be labelled; of one of equal pixels with a warning that it has no objects."""
+    warn_of_scale(rules, sample)
+    superpixels = sample.superpixels
+    if sample.is_constant:
+        warnings.warn(f"{sample.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=3)
+        superpixels = np.zeros(sample.pixels.shape, np.int32)  # a single one, so that there is nothing to compute
+    return make_state(sample.pixels, rules, sample.boundaries, superpixels)
 
 
 def lean_state(sample: Sample, rules: Rules, settings: TrainSettings, described: str = "") -> State:

@@ -1,29 +1,26 @@
 """Rules alone, nothing learned: superpixels that suit the images, and the best cut of their merge tree."""
 
-import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
-
 from segcritic.errors import InputWarning, UserError
-from segcritic.graph.descriptors import DESCRIPTORS
 from segcritic.io.samples import Images, Labels, Sample, Source, find_samples
 from segcritic.models.base import Segmenter
-from segcritic.models.stateless import choose_superpixels, warn_of_scale
+from segcritic.models.stateless import choose_superpixels, state_of
 from segcritic.rules import Rules, Scorer, SuperpixelRule
-from segcritic.rules.kinds.numeric import unit_factor
+from segcritic.rules.sizes import SIZES, greatest_area, typical_area
 from segcritic.search.best_cut import segment_by_rules
 from segcritic.search.refine import refine as search_on
 from segcritic.stateless.predict import Segmentation
-from segcritic.stateless.state import make_state
+from segcritic.stateless.state import State
 
 _PIECES = 12  # per typical object: enough for its outline, few enough to be merged in moments
 _SMALLEST_PIECE = 6.0  # pixels: below, gradients and axes mean nothing
 _SIDES = 4.0  # no object is more than so many times as wide as the typical one
-_LOOKED_AT = 5  # images from which the superpixels are chosen
+_SHARE = 0.25  # of the image: no object is larger where rules do not say how large one is
 
 
 @dataclass
@@ -33,6 +30,7 @@ class RulesOnly(Segmenter):
     Attributes
     ----------
     rules : Rules
+        If they name no superpixels, those are taken that earn most: on each image, or on several by `suited_to`.
     channel : int, str or None
         Channel of image files; None = the only one, or the luminance.
     allow_python : bool
@@ -63,53 +61,51 @@ class RulesOnly(Segmenter):
         labels: Labels | None = None,
     ) -> tuple["RulesOnly", list[Source]]:
         rules, pieces = choose_superpixels(self.rules, superpixels, boundaries is not None)
+        _check(rules)
         channel = self.channel if channel is None else channel
         sources = find_samples(images, labels, boundaries, pieces, labelled="only", channel=channel)
-        if rules.superpixels is None and pieces is None:
-            rules = self._with_best_superpixels(sources)
-        return RulesOnly(rules, channel, self.allow_python), sources
+        return replace(self, rules=rules, channel=channel), sources
+
+    def suited_to(self, samples: Iterable[Sample]) -> "RulesOnly":
+        """Name the superpixels whose best cuts earn most on these images; as it is, where the rules or samples do.
+
+        Labels, if there are any, are not looked at.
+        """
+        seen = [sample for sample in samples if not sample.is_constant]
+        if self.rules.superpixels is not None or not seen or any(each.superpixels is not None for each in seen):
+            return self
+        ways = [self.rules.model_copy(update={"superpixels": way}) for way in superpixel_choices(self.rules)]
+        choices = [replace(self, rules=way) for way in ways]
+        return max(choices, key=lambda choice: sum(choice._cut(sample)[2] for sample in seen))
 
     def apply(self, sample: Sample, refine: bool = False) -> Segmentation:
-        warn_of_scale(self.rules, sample)
-        superpixels = sample.superpixels
-        if sample.is_constant:
-            warnings.warn(f"{sample.name}: all pixels are equal; there are no objects", InputWarning, stacklevel=2)
-            superpixels = np.zeros(sample.pixels.shape, np.int32)
-        state = make_state(sample.pixels, self.rules, sample.boundaries, superpixels)
-        found, _ = segment_by_rules(state, self.scorer, self._largest())
-        return search_on(state, found, self.scorer) if refine else found
+        chosen = self.suited_to([sample])
+        state, found, _ = chosen._cut(sample)
+        return search_on(state, found, chosen.scorer) if refine else found
+
+    def _cut(self, sample: Sample) -> tuple[State, Segmentation, float]:
+        """The state of a sample, its best cut, and what that earns."""
+        state = state_of(sample, self.rules)
+        return state, *segment_by_rules(state, self.scorer, largest_object(self.rules, state))
 
     @cached_property
     def scorer(self) -> Scorer:
         """What scores objects by the rules."""
         return Scorer(self.rules, self.allow_python)
 
-    def _largest(self) -> float:
-        area = typical_area(self.rules)
-        return math.inf if area is None else _SIDES**2 * area
 
-    def _with_best_superpixels(self, sources: list[Source]) -> Rules:
-        """The rules, with the superpixels whose best cut the rules like most, over a few of the images.
-
-        Images that cannot be read are passed over here: they are told when their turn comes.
-        """
-        looked_at: list[Sample] = []
-        for source in sources[:_LOOKED_AT]:
-            try:
-                sample = source.read()
-            except UserError:
-                continue
-            if not sample.is_constant:
-                looked_at.append(sample)
-        ways = [self.rules.model_copy(update={"superpixels": way}) for way in superpixel_choices(self.rules)]
-        if not looked_at:
-            return ways[0]
-        rewards = [sum(self._reward(rules, sample) for sample in looked_at) for rules in ways]
-        return ways[int(np.argmax(rewards))]
-
-    def _reward(self, rules: Rules, sample: Sample) -> float:
-        state = make_state(sample.pixels, rules, sample.boundaries, sample.superpixels)
-        return segment_by_rules(state, Scorer(rules, self.allow_python), self._largest())[1]
+def _check(rules: Rules) -> None:
+    """Refuse a rule that no single object can be judged by, and tell of those that are hardly followed."""
+    if any("neighbours" in part.descriptors for part in rules.parts):
+        raise UserError(
+            "the rule on neighbours cannot be judged before all objects are chosen; leave it out, or train a model"
+        )
+    if rules.count is not None:
+        message = "the rule on count cannot be followed without training; objects are chosen one by one"
+        warnings.warn(message, InputWarning, stacklevel=3)
+    if greatest_area(rules, dict.fromkeys(SIZES, 1.0)) is None:  # whatever the rough values are
+        message = f"the rules do not say how large objects are; none above {_SHARE:.0%} of the image is looked for"
+        warnings.warn(f"{message}; add a line such as  area: {{expect: 650}}", InputWarning, stacklevel=3)
 
 
 def superpixel_choices(rules: Rules) -> list[SuperpixelRule]:
@@ -128,14 +124,11 @@ def superpixel_choices(rules: Rules) -> list[SuperpixelRule]:
     return [SuperpixelRule.model_validate(way) for way in ways]
 
 
-def typical_area(rules: Rules) -> float | None:
-    """Area in pixels of the largest object that rules expect, by their area or a width; None if they do not say."""
-    found = []
-    for part in rules.parts:
-        for name in ("area", "equivalent_diameter", "minor_axis", "major_axis"):
-            rule = part.descriptors.get(name)
-            if rule is not None and isinstance(rule.expect, float):
-                value = rule.expect * unit_factor(rule, DESCRIPTORS[name].kind, rules.pixel_size)
-                found.append(value if name == "area" else math.pi / 4 * value**2)
-                break
-    return max(found, default=None)
+def largest_object(rules: Rules, state: State) -> float:
+    """Area in pixels above which no object of an image is looked for.
+
+    16 times what the rules expect or allow; for rules that leave it open, a quarter of the image: else an object that
+    fills it, cut by the border on all sides, would be judged by hardly any rule.
+    """
+    area = greatest_area(rules, state.context.rough)
+    return _SHARE * state.image.size if area is None else _SIDES**2 * area
