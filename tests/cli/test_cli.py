@@ -253,7 +253,7 @@ def test_segment_by_rules_alone_finds_what_training_would(here, run):
     code, out, err = run("segment images --rules rules.yaml --out labels")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "Choosing superpixels by what the rules like most"
-    assert out.splitlines()[1] in ("Superpixels: shells", "Superpixels: watershed, mean_size 20.833333333333332")
+    assert out.splitlines()[1] in ("Superpixels: shells", "Superpixels: watershed, mean_size 20.8")
     found = read_labels(here / "labels" / "b.tif")
     assert found.max() == len(trained().analyse(disks()[0]).table["label"])
     rows = _table(here / "labels" / "measurements.csv")

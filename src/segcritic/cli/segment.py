@@ -135,7 +135,7 @@ def _suited(loaded: "RulesOnly", sources: "list[Source]") -> "RulesOnly":
     """Choose superpixels that suit the images, if the rules name none, and say which."""
     from segcritic.errors import UserError
 
-    if loaded.rules.superpixels is not None:
+    if loaded.rules.superpixels is not None or any(source.superpixels is not None for source in sources):
         return loaded
     print("Choosing superpixels by what the rules like most", flush=True)
     samples = []
@@ -144,7 +144,11 @@ def _suited(loaded: "RulesOnly", sources: "list[Source]") -> "RulesOnly":
             samples.append(source.read())
     found = loaded.suited_to(samples)
     if (chosen := found.rules.superpixels) is not None:
-        print(f"Superpixels: {', '.join([chosen.method, *(f'{k} {v}' for k, v in chosen.settings.items())])}")
+        settings = [
+            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in chosen.settings.items()
+        ]
+        print("Superpixels:", ", ".join([chosen.method, *settings]))
     return found
 
 
